@@ -1,0 +1,35 @@
+"""The exposure, version 1: what one answer showed, and how likely it was to be shown.
+
+With the events that name its ``recommendation_id`` it is what off-policy evaluation and ranker training need.
+"""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+
+class ExposedItem(BaseModel):
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    item_id: str
+    position: int
+    """From 0."""
+    score: float
+    propensity: float
+    """Probability, in (0, 1], that the policy puts this item at this position; 1 where nothing was left to chance."""
+    reason: str
+
+
+class Exposure(BaseModel):
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    recommendation_id: str
+    shown_at: datetime
+    customer_key: str
+    placement: str
+    market: str | None = None
+    model_version: str | None = None
+    variant: str | None = None
+    degraded: tuple[str, ...] = ()
+    """The steps of the fallback ladder that were taken."""
+    items: tuple[ExposedItem, ...] = ()

@@ -1,0 +1,17 @@
+"""How the stream worker batches."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class StreamSettings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    lake_batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    """A Delta commit is made at the latest when this many records wait."""
+    lake_batch_seconds: Annotated[float, Field(gt=0)] = 2.0
+    """… or when the oldest of them has waited this long."""
+    features_batch_rows: Annotated[int, Field(ge=1, le=100_000)] = 2_000
+    dedupe_hours: Annotated[float, Field(ge=24)] = 48.0
+    """A repeated ``event_id`` is dropped when the first came no longer ago than this."""

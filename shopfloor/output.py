@@ -1,0 +1,44 @@
+"""What a command says: with ``--json`` one document on standard output and all else on standard error."""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+
+class Output:
+    """Results go to standard output; progress, notes and errors to standard error."""
+
+    def __init__(self, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.notes = Console(stderr=True, soft_wrap=True)
+        self._results = Console(soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        self.notes.print(text)
+
+    def error(self, text: str) -> None:
+        self.notes.print(f"[bold red]error:[/] {escape(text)}")
+
+    def result(self, document: dict[str, Any], show: Callable[[Console], None]) -> None:
+        """The command's one result, as JSON or as ``show`` draws it."""
+        if self.as_json:
+            json.dump(document, sys.stdout, default=str)
+            sys.stdout.write("\n")
+        else:
+            show(self._results)
+
+    def progress(self) -> Progress:
+        """A progress display that disappears into plain lines where there is no terminal."""
+        return Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self.notes,
+        )

@@ -1,0 +1,119 @@
+"""Settings: one ``shopfloor.toml``, overridden by ``SHOPFLOOR_…`` variables, read once by the composition root.
+
+Relative paths in the file count from the file's folder; from a variable or a default, from the current folder.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from feature_repo.errors import Misconfigured
+from ingestion.contracts.event import Market
+from ingestion.contracts.rejection import field_errors
+from ingestion.stream.settings import StreamSettings
+from serving.settings import ServingSettings
+from training.settings import TrainingSettings
+
+FILE_NAME: Final = "shopfloor.toml"
+VARIABLES: Final = {
+    "SHOPFLOOR_DATA": "data",
+    "SHOPFLOOR_EVENTS": "events",
+    "SHOPFLOOR_ONLINE": "online",
+    "SHOPFLOOR_LAKE": "lake",
+    "SHOPFLOOR_MODELS": "models",
+    "SHOPFLOOR_HOST": "host",
+    "SHOPFLOOR_PORT": "port",
+    "SHOPFLOOR_KEYS": "keys",
+}
+
+_STRICT = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Settings(BaseModel):
+    """Everything that can be set. ``shopfloor doctor`` shows what is in force and where it came from."""
+
+    model_config = _STRICT
+
+    data: Path = Path(".shopfloor")
+    """Folder of everything the embedded parts keep."""
+    events: str = ""
+    """The log: empty for the embedded one in the data folder, or ``kafka://host:9092``."""
+    online: str = ""
+    """Online features: empty for SQLite in the data folder, or ``redis://host:6379``."""
+    lake: str = ""
+    """Delta tables: empty for ``<data>/lake``, or another folder or ``s3://…``."""
+    models: str = ""
+    """MLflow tracking: empty for SQLite in the data folder, or a server's address."""
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    keys: tuple[str, ...] = ()
+    """API keys; required before the service binds to anything but loopback."""
+    markets: tuple[Market, ...] = ()
+    """The markets this shop sells in; when set, any other is refused."""
+    stream: StreamSettings = StreamSettings()
+    training: TrainingSettings = TrainingSettings()
+    serving: ServingSettings = ServingSettings()
+
+    @property
+    def lake_address(self) -> str:
+        return self.lake or str(self.data / "lake")
+
+    @property
+    def events_address(self) -> str:
+        return self.events or str(self.data / "log")
+
+    @property
+    def online_address(self) -> str:
+        return self.online or str(self.data / "online.db")
+
+    @property
+    def models_address(self) -> str:
+        return self.models or f"sqlite:///{self.data / 'mlflow.db'}"
+
+    @property
+    def features_folder(self) -> Path:
+        """Where materialisation publishes the batch feature tables as Parquet."""
+        return self.data / "features"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    settings: Settings
+    sources: Mapping[str, str]
+    """Setting name to where it came from: ``default``, a file's path or a variable's name."""
+
+    @classmethod
+    def read(cls, config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the file and the variables; Misconfigured, naming file and field, when they do not fit."""
+        path = config or Path(FILE_NAME)
+        values: dict[str, Any] = {}
+        if path.exists():
+            values = _read_toml(path)
+        elif config is not None:
+            raise Misconfigured(f"there is no settings file {config}; give another --config or leave it out")
+        sources = dict.fromkeys(Settings.model_fields, "default") | dict.fromkeys(values, str(path))
+        if isinstance(values.get("data"), str):
+            values["data"] = path.parent / values["data"]
+        for variable, name in VARIABLES.items():
+            if environ.get(variable):
+                values[name] = environ[variable].split(",") if name == "keys" else environ[variable]
+                sources[name] = variable
+        try:
+            settings = Settings.model_validate(values)
+        except ValidationError as error:
+            first = field_errors(error)[0]
+            where = sources.get(first.field.split(".")[0], str(path))
+            raise Misconfigured(f"setting {first.field} from {where}: {first.reason} (got {first.value})") from error
+        return cls(settings.model_copy(update={"data": settings.data.absolute()}), sources)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Misconfigured(f"the settings file {path} cannot be read: {error}") from error

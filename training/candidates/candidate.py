@@ -1,0 +1,50 @@
+"""What every candidate model is: fitted from interactions, asked for a customer's history, stored without pickle."""
+
+from pathlib import Path
+from typing import ClassVar, NamedTuple, Protocol, Self
+
+import numpy as np
+
+from training.interactions import Floats, History, Interactions, Ints
+
+
+class Candidates(NamedTuple):
+    """Items with scores, best first; ``item`` int32 [c], ``score`` float32 [c] > 0, each item at most once."""
+
+    item: Ints
+    score: Floats
+
+
+NONE = Candidates(np.empty(0, np.int32), np.empty(0, np.float32))
+
+
+class CandidateModel(Protocol):
+    """One way to propose items.
+
+    A model is immutable once fitted, the same for the same data, settings and seed, and honest: where it knows
+    nothing about the history it returns fewer items than asked, or none.
+    """
+
+    name: ClassVar[str]
+
+    @classmethod
+    def fit(cls, interactions: Interactions, seed: int = 0) -> Self:
+        """Learn from the interactions; further settings are keyword arguments with defaults."""
+        ...
+
+    def propose(self, history: History, n: int) -> Candidates:
+        """The best ``n`` items for this history. Items already seen stay eligible unless the model's page says not."""
+        ...
+
+    def because(self, history: History, item: int) -> int | None:
+        """The position in ``history`` that speaks most for ``item``; None when no single one does."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write arrays as .npy and settings as JSON into an empty folder."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote, arrays mapped into memory; Corrupt when a file is missing or does not fit."""
+        ...
