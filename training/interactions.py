@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+from feature_repo.activity import Kind
 
 Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
@@ -21,15 +22,6 @@ EVENT: Final = "event"
 TIME: Final = "time"
 MARKET: Final = "market"
 QUANTITY: Final = "quantity"
-
-
-class Kind(IntEnum):
-    """What the customer did with an item, weakest first. The numbers are stored in bundles and features."""
-
-    VIEW = 1
-    WISH = 2
-    CART = 3
-    BUY = 4
 
 
 @dataclass(frozen=True, slots=True)
