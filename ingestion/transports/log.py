@@ -118,6 +118,13 @@ class EventLog(Protocol):
         """The offset that the next record of each partition will get."""
         ...
 
+    async def identity(self) -> str:
+        """A name that changes when offsets start anew: another broker, another folder, a log made afresh.
+
+        The lake stores offsets under it, so that switching the log never makes new records look already read.
+        """
+        ...
+
     async def check(self) -> str:
         """One line about the log that answers; raises TryLater or Misconfigured with what to do otherwise."""
         ...
