@@ -1,0 +1,20 @@
+"""Candidate models, one file each. A new one is a file here and a line in ``MODELS``."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from training.candidates.candidate import CandidateModel
+from training.candidates.covisitation import BoughtTogether, Covisitation
+from training.candidates.popular import Popular
+from training.candidates.session_knn import SessionKnn
+
+MODELS: Final[Mapping[str, type[CandidateModel]]] = {
+    model.name: model
+    for model in (
+        Popular,
+        SessionKnn,
+        Covisitation,
+        BoughtTogether,
+    )
+}
+"""Name to class. A bundle names its models and finds their classes here."""

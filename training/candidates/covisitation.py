@@ -1,0 +1,152 @@
+"""Directed co-visitation: what is looked at or bought after an item, sooner and more recently counting more.
+
+Every pair of items within a few steps of one customer's path adds weight from the earlier item to the later one, and
+half of it back; weights fall with the steps and the time between the two and with the age of the pair.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from feature_repo.activity import Kind
+from feature_repo.errors import Corrupt
+from training.arrays import read_array, read_settings, write_array, write_settings
+from training.candidates.candidate import NONE, Candidates
+from training.candidates.covisitation_kernel import add_up, count_pairs
+from training.interactions import Floats, History, Interactions, Ints
+
+DAY: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class CovisitationSettings:
+    window: int = 10
+    """Pairs further apart than this many interactions are not counted."""
+    step_decay: float = 0.8
+    """Factor for each step between the two beyond the first."""
+    gap_days: float = 7.0
+    """The time between the two after which a pair counts 1/e."""
+    age_days: float = 60.0
+    """The age of a pair, counted from the newest interaction, after which it counts 1/e."""
+    backward: float = 0.5
+    """Weight of the way from the later item to the earlier one."""
+    view: float = 1.0
+    wish: float = 2.0
+    cart: float = 3.0
+    buy: float = 3.0
+    """Weight of the item that is led to, by what the customer did with it; 0 leaves such interactions out."""
+    popularity: float = 0.3
+    """A target's weight is divided by its number of interactions to this power."""
+    neighbours: int = 100
+    """Strongest targets kept for each item."""
+    length: int = 30
+    """Last interactions of the customer that are asked."""
+    click_decay: float = 0.8
+    """Factor for each interaction between the asked one and the last."""
+
+    @property
+    def weight_of_kind(self) -> Floats:
+        weights = np.zeros(max(Kind) + 1, np.float32)
+        weights[[Kind.VIEW, Kind.WISH, Kind.CART, Kind.BUY]] = self.view, self.wish, self.cart, self.buy
+        return weights
+
+
+@dataclass(frozen=True, slots=True)
+class Covisitation:
+    """Row ``i`` of the matrix, ``start[i]`` to ``start[i+1]``: int32 ``target`` and float32 ``weight``, best first."""
+
+    name: ClassVar[str] = "covisitation"
+    defaults: ClassVar[CovisitationSettings] = CovisitationSettings()
+
+    settings: CovisitationSettings
+    start: npt.NDArray[np.int64]
+    target: Ints
+    weight: Floats
+
+    @classmethod
+    def fit(cls, interactions: Interactions, seed: int = 0, settings: CovisitationSettings | None = None) -> Self:
+        """Count the pairs; nothing here is random, ``seed`` is ignored."""
+        s = settings or cls.defaults
+        of_kind = s.weight_of_kind
+        counted = of_kind[interactions.kind] > 0
+        user, item, time = interactions.user[counted], interactions.item[counted], interactions.time[counted]
+        order = np.lexsort((time, user))
+        user, item, time = user[order], item[order], time[order]
+        weight = of_kind[interactions.kind[counted][order]]
+        if s.age_days > 0 and len(time):
+            weight = weight * np.exp(-(time.max() - time) / (s.age_days * DAY)).astype(np.float32)
+        frequency = np.bincount(item, minlength=interactions.n_items)
+        discount = (1.0 / np.maximum(frequency, 1) ** s.popularity).astype(np.float32)
+        by_item = np.argsort(item, kind="stable")
+        item_start = np.concatenate([[0], np.cumsum(frequency)]).astype(np.int64)
+        start, target, strength = count_pairs(
+            user, item, time, weight, discount, by_item, item_start,
+            s.window, s.step_decay, s.gap_days * DAY, s.backward, s.neighbours,
+        )  # fmt: skip
+        return cls(s, start, target, strength)
+
+    def propose(self, history: History, n: int) -> Candidates:
+        """The best ``n`` items; items already seen stay eligible where customers go back to them."""
+        asked, weight, _ = self._asked(history)
+        if n < 1 or not len(asked):
+            return NONE
+        return Candidates(*add_up(asked, weight, self.start, self.target, self.weight, n))
+
+    def because(self, history: History, item: int) -> int | None:
+        """The interaction whose row holds most weight for ``item``."""
+        best, strongest = None, 0.0
+        for asked, weight, position in zip(*self._asked(history), strict=True):
+            row = slice(self.start[asked], self.start[asked + 1])
+            found = np.flatnonzero(self.target[row] == item)
+            if len(found) and weight * self.weight[row][found[0]] > strongest:
+                best, strongest = int(position), weight * self.weight[row][found[0]]
+        return best
+
+    def save(self, folder: Path) -> None:
+        write_array(folder, "start", self.start)
+        write_array(folder, "target", self.target)
+        write_array(folder, "weight", self.weight)
+        write_settings(folder, asdict(self.settings))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        try:
+            settings = CovisitationSettings(**read_settings(folder))
+        except TypeError as error:
+            raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
+        return cls(
+            settings,
+            read_array(folder, "start", np.int64),
+            read_array(folder, "target", np.int32),
+            read_array(folder, "weight", np.float32),
+        )
+
+    def _asked(self, history: History) -> tuple[Ints, Floats, Ints]:
+        """The last interactions, newest first: items, weights, positions in the history."""
+        s = self.settings
+        positions = np.arange(len(history.item) - 1, -1, -1, dtype=np.int32)[: s.length]
+        items, kinds = history.item[positions], history.kind[positions]
+        weight = (s.weight_of_kind[kinds] * s.click_decay ** np.arange(len(positions))).astype(np.float32)
+        known = (items >= 0) & (items < len(self.start) - 1) & (weight > 0)
+        return items[known], weight[known], positions[known]
+
+
+class BoughtTogether(Covisitation):
+    """Co-visitation over carts and purchases only: what belongs into the same basket, in either direction."""
+
+    __slots__ = ()
+    name: ClassVar[str] = "bought_together"
+    defaults: ClassVar[CovisitationSettings] = CovisitationSettings(
+        window=30, step_decay=1.0, gap_days=1.0, age_days=180.0, backward=1.0, view=0.0, wish=0.0, cart=1.0, buy=2.0
+    )
+
+    def _asked(self, history: History) -> tuple[Ints, Floats, Ints]:
+        """Whatever is in view or in the cart is asked, also what was only looked at."""
+        positions = np.arange(len(history.item) - 1, -1, -1, dtype=np.int32)[: self.settings.length]
+        items = history.item[positions]
+        known = (items >= 0) & (items < len(self.start) - 1)
+        weight = (self.settings.click_decay ** np.arange(len(positions))).astype(np.float32)
+        return items[known], weight[known], positions[known]
