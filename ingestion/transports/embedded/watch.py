@@ -1,0 +1,87 @@
+"""Waking readers: at once for what this process appends, within milliseconds for what another one does.
+
+SQLite tells other processes nothing, but ``PRAGMA data_version`` says for microseconds of CPU whether anybody
+committed. One task asks for all readers of the process, and only while one of them waits.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final
+
+from feature_repo.errors import ShopfloorError
+from ingestion.transports.embedded.groups import GroupsFile
+from ingestion.transports.embedded.records import RecordsFile
+from ingestion.transports.log import TopicPartition
+
+INTERVAL_SECONDS: Final = 0.005
+
+
+class Watch:
+    """Knows how far each partition goes, and that something changed in the groups."""
+
+    def __init__(self, records: RecordsFile, groups: GroupsFile) -> None:
+        self._records = records
+        self._groups = groups
+        self._seen = (-1, -1)
+        self._waiting: dict[asyncio.Future[None], Callable[[], bool]] = {}
+        self._looking: asyncio.Task[None] | None = None
+        self.ends: dict[TopicPartition, int] = {}
+        self.group_changes = 0
+
+    async def wait(self, ready: Callable[[], bool], timeout: float) -> None:
+        """Until ``ready()``, looked at after every change, or until the time is over."""
+        self._look()
+        if ready():
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[waiter] = ready
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._keep_looking())
+        try:
+            async with asyncio.timeout(timeout):
+                await waiter
+        except TimeoutError:
+            pass
+        finally:
+            del self._waiting[waiter]
+
+    def appended(self, ends: Mapping[TopicPartition, int]) -> None:
+        """This process appended up to ``ends``."""
+        for lane, end in ends.items():
+            self.ends[lane] = max(end, self.ends.get(lane, 0))
+        self._wake()
+
+    async def close(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._looking
+        self._records.close()
+        self._groups.close()
+
+    async def _keep_looking(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(INTERVAL_SECONDS)
+            try:
+                self._look()
+            except ShopfloorError:  # the readers meet the same failure themselves, and tell their callers
+                for waiter in self._waiting:
+                    if not waiter.done():
+                        waiter.set_result(None)
+
+    def _look(self) -> None:
+        seen = (self._records.data_version(), self._groups.data_version())
+        if seen == self._seen:
+            return
+        if seen[0] != self._seen[0]:
+            self.ends = self._records.ends()
+        if seen[1] != self._seen[1]:
+            self.group_changes += 1
+        self._seen = seen
+        self._wake()
+
+    def _wake(self) -> None:
+        for waiter, ready in self._waiting.items():
+            if not waiter.done() and ready():
+                waiter.set_result(None)
