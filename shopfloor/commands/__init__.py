@@ -5,6 +5,6 @@ from typing import Final
 
 import typer
 
-from shopfloor.commands import doctor
+from shopfloor.commands import doctor, evaluate
 
-VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (doctor.register,)
+VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (evaluate.register, doctor.register)

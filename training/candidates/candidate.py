@@ -1,7 +1,8 @@
 """What every candidate model is: fitted from interactions, asked for a customer's history, stored without pickle."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple, Protocol, Self
+from typing import ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -48,3 +49,19 @@ class CandidateModel(Protocol):
     def load(cls, folder: Path) -> Self:
         """Read what ``save`` wrote, arrays mapped into memory; Corrupt when a file is missing or does not fit."""
         ...
+
+
+@runtime_checkable
+class BatchModel(Protocol):
+    """A model that answers many histories in one go more cheaply than one by one, with equal answers."""
+
+    def propose_batch(self, histories: Sequence[History], n: int) -> list[Candidates]:
+        """``propose`` for each history; memory grows with the number of histories, so callers bound it."""
+        ...
+
+
+def propose_all(model: CandidateModel, histories: Sequence[History], n: int) -> list[Candidates]:
+    """``propose`` for each history, in one go where the model can."""
+    if isinstance(model, BatchModel):
+        return model.propose_batch(histories, n)
+    return [model.propose(history, n) for history in histories]

@@ -1,0 +1,62 @@
+"""95 % intervals by the percentile bootstrap over clusters (sessions or users), which are what is independent."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from training.interactions import Ints
+
+DRAWS = 1000
+COVERAGE_DRAWS = 200
+_LEVELS = (2.5, 97.5)
+
+
+class Interval(NamedTuple):
+    value: float
+    low: float
+    high: float
+
+
+def draw_means(values: npt.NDArray[np.float64], cluster: Ints, n_clusters: int, seed: int) -> npt.NDArray[np.float64]:
+    """Means of ``values`` [q, m] over DRAWS resamples of the clusters: [DRAWS, m].
+
+    With one seed, the resamples are the same for every model on the same questions, so that the difference of two
+    results is a paired one.
+    """
+    sums = np.stack([np.bincount(cluster, column, n_clusters) for column in values.T], axis=1)
+    sizes = np.bincount(cluster, minlength=n_clusters).astype(np.float64)
+    rng = np.random.default_rng(seed)
+    means = np.empty((DRAWS, values.shape[1]))
+    for draw in range(DRAWS):
+        drawn = np.bincount(rng.integers(n_clusters, size=n_clusters), minlength=n_clusters)
+        means[draw] = drawn @ sums / (drawn @ sizes)
+    return means
+
+
+def interval(value: float, draws: npt.NDArray[np.float64]) -> Interval:
+    """The value with the middle 95 % of its ``draws``."""
+    low, high = np.percentile(draws, _LEVELS)
+    return Interval(float(value), float(low), float(high))
+
+
+def coverage(shown: Ints, cluster: Ints, n_items: int, seed: int) -> Interval:
+    """The share of ``n_items`` that stands in any of the lists ``shown`` [q, k], negative where a list is shorter.
+
+    A resample repeats some clusters and misses others, so it always covers less; its spread is kept and moved to the
+    value.
+    """
+    owner = np.repeat(cluster, shown.shape[1])[shown.ravel() >= 0]
+    item = shown.ravel()[shown.ravel() >= 0]
+    n_clusters = int(cluster.max()) + 1
+    rng = np.random.default_rng(seed)
+    draws = np.empty(COVERAGE_DRAWS)
+    for draw in range(COVERAGE_DRAWS):
+        drawn = np.zeros(n_clusters, np.bool_)
+        drawn[rng.integers(n_clusters, size=n_clusters)] = True
+        covered = np.zeros(n_items, np.bool_)
+        covered[item[drawn[owner]]] = True
+        draws[draw] = covered.mean()
+    value = len(np.unique(item)) / n_items
+    low, high = np.clip(np.percentile(draws, _LEVELS) - draws.mean() + value, 0.0, 1.0)
+    return Interval(value, float(low), float(high))
