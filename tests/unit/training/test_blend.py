@@ -1,0 +1,87 @@
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from tests.unit.training.bundles import a_bundle
+from tests.unit.training.candidate_suite import TEA
+from training.blend import BLENDS, because, blends_of, propose, warm
+from training.bundle import Bundle
+from training.candidates.candidate import NONE, CandidateModel, Candidates
+from training.interactions import History
+
+
+@dataclass
+class Fixed:
+    """A model that always answers the same."""
+
+    answer: Candidates = NONE
+    reason: int | None = None
+
+    def propose(self, history: History, n: int) -> Candidates:
+        return Candidates(self.answer.item[:n], self.answer.score[:n])
+
+    def because(self, history: History, item: int) -> int | None:
+        return self.reason
+
+
+def answer(*items: int, score: float = 1.0) -> Candidates:
+    scores = score * np.linspace(1.0, 0.5, len(items), dtype=np.float32)
+    return Candidates(np.array(items, np.int32), scores.astype(np.float32))
+
+
+def bundle_of(weights: dict[str, float], **models: Fixed) -> Bundle:
+    return Bundle(
+        version="1",
+        manifest=cast(Any, None),
+        item_ids=np.array(["a", "b", "c"]),
+        item_index={"a": 0, "b": 1, "c": 2},
+        markets=(),
+        models=cast(dict[str, CandidateModel], models),
+        blends={"home": weights},
+    )
+
+
+def test_an_item_that_two_models_agree_on_comes_first() -> None:
+    bundle = bundle_of({"x": 1.0, "y": 0.9}, x=Fixed(answer(0, 1)), y=Fixed(answer(2, 1, score=1000.0)))
+    blended = propose(bundle, "home", History.of([0]), 3)
+    assert blended.item.tolist() == [0, 1, 2]
+    assert blended.score.tolist() == pytest.approx([1.0, 0.95, 0.9])
+    assert blended.source == ("x", "x", "y")
+
+
+def test_the_reason_comes_from_the_strongest_source() -> None:
+    bundle = bundle_of({"x": 1.0, "y": 0.5}, x=Fixed(answer(2), reason=1), y=Fixed(answer(2, 1), reason=None))
+    history = History.of([0, 7])
+    blended = propose(bundle, "home", history, 5)
+    assert because(bundle, blended, history, 0) == 7
+    assert because(bundle, blended, history, 1) is None
+
+
+def test_models_that_know_nothing_give_an_empty_answer() -> None:
+    blended = propose(bundle_of({"x": 1.0}, x=Fixed()), "home", History.of([]), 5)
+    assert len(blended.item) == len(blended.score) == len(blended.source) == 0
+
+
+def test_an_unknown_placement_is_answered_like_home() -> None:
+    bundle = bundle_of({"x": 1.0}, x=Fixed(answer(1)))
+    assert propose(bundle, "window-display", History.of([]), 5).item.tolist() == [1]
+
+
+def test_a_blend_keeps_only_models_that_are_there() -> None:
+    models = cast(dict[str, CandidateModel], {"covisitation": Fixed()})
+    assert blends_of(models)["home"] == {"covisitation": BLENDS["home"]["covisitation"]}
+    assert "buy-again" not in blends_of(models)
+
+
+def test_a_real_bundle_offers_tea_to_a_tea_drinker_and_says_why(tmp_path: Path) -> None:
+    a_bundle(tmp_path / "bundle")
+    bundle = Bundle.open(tmp_path / "bundle", "1")
+    warm(bundle)
+    history = History.of([bundle.item_index[TEA[0]]])
+    for placement in ("home", "product", "cart"):
+        blended = propose(bundle, placement, history, 4)
+        assert set(bundle.item_ids[blended.item]) <= set(TEA)
+        assert because(bundle, blended, history, 0) == bundle.item_index[TEA[0]]

@@ -1,0 +1,88 @@
+"""The blend: candidates of several models for one placement, in one list.
+
+Each model's scores are divided by its best one, so that weights compare models and not their scales.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from feature_repo.activity import Kind
+from training.bundle import Blends, Bundle
+from training.candidates.candidate import CandidateModel
+from training.candidates.compiled import best
+from training.interactions import Floats, History, Ints
+
+DEPTH: Final = 100
+"""Fewest candidates asked of each model, so that a short answer is still agreed on by several."""
+
+BLENDS: Final[Blends] = {
+    "home": {"session_knn": 1.0, "covisitation": 0.5, "als": 0.4, "buy_again": 0.3, "popular": 0.05},
+    "product": {"covisitation": 1.0, "session_knn": 0.6, "als": 0.2, "popular": 0.01},
+    "bought-together": {"bought_together": 1.0, "covisitation": 0.1, "popular": 0.005},
+    "cart": {"bought_together": 1.0, "covisitation": 0.4, "session_knn": 0.3, "popular": 0.01},
+    "category": {"session_knn": 0.6, "covisitation": 0.4, "als": 0.4, "popular": 0.5},
+    "search-empty": {"session_knn": 1.0, "covisitation": 0.5, "als": 0.4, "popular": 0.3},
+    "buy-again": {"buy_again": 1.0},
+    "email": {"als": 1.0, "covisitation": 0.5, "buy_again": 0.3, "popular": 0.05},
+}
+"""Placement -> model -> weight. A model that a version does not have is left out of its blends."""
+
+
+class Blended(NamedTuple):
+    """Best first: ``item`` int32 [c]; ``score`` float32 [c] > 0; ``source``: the strongest model of each item."""
+
+    item: Ints
+    score: Floats
+    source: tuple[str, ...]
+
+
+EMPTY: Final = Blended(np.empty(0, np.int32), np.empty(0, np.float32), ())
+
+
+def blends_of(models: Mapping[str, CandidateModel]) -> dict[str, dict[str, float]]:
+    """The blends with the models that are there; a placement without any is left out."""
+    known = {
+        placement: {name: weight for name, weight in weights.items() if name in models}
+        for placement, weights in BLENDS.items()
+    }
+    return {placement: weights for placement, weights in known.items() if weights}
+
+
+def propose(bundle: Bundle, placement: str, history: History, n: int) -> Blended:
+    """The best ``n`` candidates for a placement; none where its models know nothing of this history.
+
+    A placement that the bundle does not know is answered like ``home``.
+    """
+    weights = bundle.blends.get(placement) or bundle.blends.get("home") or {}
+    names, items, scores = [], [], []
+    for name, weight in weights.items():
+        candidates = bundle.models[name].propose(history, max(n, DEPTH))
+        if len(candidates.item):
+            names.append(name)
+            items.append(candidates.item)
+            scores.append(candidates.score * np.float32(weight / candidates.score[0]))
+    if not names or n < 1:
+        return EMPTY
+    every, place = np.unique(np.concatenate(items), return_inverse=True)
+    share = np.zeros((len(names), len(every)), np.float32)
+    share[np.repeat(np.arange(len(names)), [len(part) for part in items]), place] = np.concatenate(scores)
+    item, score = best(every, share.sum(axis=0), n)
+    strongest = share.argmax(axis=0)[np.searchsorted(every, item)]
+    return Blended(item, score, tuple(names[index] for index in strongest))
+
+
+def because(bundle: Bundle, blended: Blended, history: History, index: int) -> int | None:
+    """The item of the history for which candidate ``index`` was proposed; None when no single one speaks for it."""
+    position = bundle.models[blended.source[index]].because(history, int(blended.item[index]))
+    return None if position is None else int(history.item[position])
+
+
+def warm(bundle: Bundle) -> None:
+    """Ask everything once, so that compiling and the first reads of mapped files happen before a customer waits."""
+    history = History.of(range(min(3, len(bundle.item_ids))), Kind.BUY)
+    for placement in bundle.blends:
+        blended = propose(bundle, placement, history, 20)
+        for index in range(len(blended.item)):
+            because(bundle, blended, history, index)

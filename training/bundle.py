@@ -1,0 +1,203 @@
+"""The bundle: everything one model version needs to answer, as files that hold no code.
+
+::
+
+    manifest.json         what it is, from which data, with which checksums; written last, so a half bundle has none
+    item_ids.npy          the item vocabulary, str [i]
+    models/<name>/…       each model's own arrays and settings
+
+Users are in no bundle: a customer is known by their history at the moment of the question.
+"""
+
+import hashlib
+import importlib.metadata
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from feature_repo.errors import Corrupt
+from ingestion.contracts.event import CONTRACT_VERSION
+from training.arrays import read_array, write_array
+from training.candidates import MODELS
+from training.candidates.candidate import CandidateModel
+
+FORMAT_VERSION: Final = 1
+MANIFEST: Final = "manifest.json"
+LIBRARIES: Final = ("numpy", "numba", "scipy", "implicit")
+
+Blends = Mapping[str, Mapping[str, float]]
+"""Placement -> model -> weight."""
+
+
+class DataWindow(BaseModel):
+    """What a version was trained on; times are the first and last event's, UTC."""
+
+    model_config = ConfigDict(frozen=True)
+
+    first_event: datetime
+    last_event: datetime
+    interactions: int
+    users: int
+    sessions: int
+    items: int
+
+
+class StoredFile(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    sha256: str
+    size: int
+    """Bytes."""
+
+
+class Manifest(BaseModel):
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    format_version: int
+    contract_version: int
+    """Of the event contract that the training data obeyed."""
+    created_at: datetime
+    window: DataWindow
+    markets: tuple[str, ...]
+    models: tuple[str, ...]
+    blends: dict[str, dict[str, float]]
+    metrics: dict[str, float]
+    settings: dict[str, Any]
+    """What the training was told: seed, window and the like."""
+    libraries: dict[str, str]
+    files: dict[str, StoredFile]
+    """Path below the bundle's folder, with slashes, to what must be there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """One version, checked and open; arrays are mapped, so several processes share their memory."""
+
+    version: str
+    manifest: Manifest
+    item_ids: npt.NDArray[np.str_]
+    item_index: Mapping[str, int]
+    markets: tuple[str, ...]
+    models: Mapping[str, CandidateModel]
+    blends: Blends
+
+    @classmethod
+    def open(cls, folder: Path, version: str) -> Self:
+        """Check every checksum and load every model; Corrupt, naming the file, when anything does not fit."""
+        manifest = verified_manifest(folder)
+        models = {name: MODELS[name].load(folder / "models" / name) for name in manifest.models}
+        item_ids = read_array(folder, "item_ids", np.str_)
+        return cls(
+            version=version,
+            manifest=manifest,
+            item_ids=item_ids,
+            item_index={item: index for index, item in enumerate(item_ids.tolist())},
+            markets=manifest.markets,
+            models=models,
+            blends=manifest.blends,
+        )
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    item_ids: npt.NDArray[np.str_],
+    markets: tuple[str, ...],
+    models: Mapping[str, CandidateModel],
+    blends: Blends,
+    window: DataWindow,
+    metrics: Mapping[str, float],
+    settings: Mapping[str, Any],
+    created_at: datetime,
+) -> Manifest:
+    """Write a bundle into ``folder``, which appears complete or not at all and must not exist yet."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        write_array(unfinished, "item_ids", item_ids)
+        for name, model in models.items():
+            (unfinished / "models" / name).mkdir(parents=True)
+            model.save(unfinished / "models" / name)
+        manifest = Manifest(
+            format_version=FORMAT_VERSION,
+            contract_version=CONTRACT_VERSION,
+            created_at=created_at.astimezone(UTC),
+            window=window,
+            markets=markets,
+            models=tuple(models),
+            blends={placement: dict(weights) for placement, weights in blends.items()},
+            metrics=dict(metrics),
+            settings=dict(settings),
+            libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
+            files={
+                path.relative_to(unfinished).as_posix(): StoredFile(sha256=checksum(path), size=path.stat().st_size)
+                for path in sorted(unfinished.rglob("*"))
+                if path.is_file()
+            },
+        )
+        (unfinished / MANIFEST).write_text(manifest.model_dump_json(indent=1))
+        unfinished.chmod(0o755)
+        os.rename(unfinished, folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    return manifest
+
+
+def verified_manifest(folder: Path) -> Manifest:
+    """The manifest, once every file it names was found as written; Corrupt, naming the file, otherwise."""
+    manifest = _read_manifest(folder)
+    root = folder.resolve()
+    for name, expected in manifest.files.items():
+        path = folder / name
+        if not path.resolve().is_relative_to(root):
+            raise Corrupt(f"{folder / MANIFEST} names {name!r}, which lies outside the bundle", file=name)
+        if not path.is_file():
+            raise Corrupt(f"the bundle lacks {path}; {_MEND}", file=str(path))
+        size = path.stat().st_size
+        if size != expected.size:
+            raise Corrupt(f"{path} has {size} bytes instead of {expected.size}; {_MEND}", file=str(path))
+        if checksum(path) != expected.sha256:
+            raise Corrupt(f"{path} differs from what was written (sha256); {_MEND}", file=str(path))
+    return manifest
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+_MEND: Final = "restore the file, fetch the version again or use another version"
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise Corrupt(f"{path} cannot be read, so this is no whole bundle: {error}", file=str(path)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "document"
+        raise Corrupt(f"{path} is no manifest: {where}: {first['msg']}; {_MEND}", file=str(path)) from error
+    ours = FORMAT_VERSION, CONTRACT_VERSION
+    if (manifest.format_version, manifest.contract_version) != ours:
+        raise Corrupt(
+            f"{path} is of bundle format {manifest.format_version} and event contract {manifest.contract_version}, "
+            f"this program speaks {ours[0]} and {ours[1]}; train again, or use the program it was trained with",
+            file=str(path),
+        )
+    unknown = [name for name in manifest.models if name not in MODELS]
+    if unknown:
+        raise Corrupt(f"{path} needs the model {unknown[0]!r}, which this program does not have", file=str(path))
+    return manifest
