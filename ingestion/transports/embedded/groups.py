@@ -99,7 +99,8 @@ class GroupsFile:
                 [(group, lane.topic, lane.partition) for lane in lanes],
             )
             member: int = self._connection.execute(
-                "INSERT INTO member (group_name, client_id, topics, renewed_ms) VALUES (?, ?, ?, ?) RETURNING member_id",
+                "INSERT INTO member (group_name, client_id, topics, renewed_ms) VALUES (?, ?, ?, ?) "
+                "RETURNING member_id",
                 (group, client_id, topics, self._now()),
             ).fetchone()[0]
         return member
