@@ -62,7 +62,8 @@ class Lake:
         """
         for _ in range(COMMIT_ATTEMPTS):
             handle = self._opened(table)
-            stored = self._offsets(handle, source, list(reached))
+            with self._reachable(table):
+                stored = self._offsets(handle, source, list(reached))
             fresh = _beyond(rows, stored)
             news = {p: offset for p, offset in reached.items() if offset > stored.get(p, 0)}
             if not news:
@@ -86,7 +87,8 @@ class Lake:
     def offsets(self, table: str, source: Source, partitions: Sequence[int]) -> dict[int, int]:
         """The offset up to which the table holds each partition; a partition it knows nothing of is absent."""
         self._handles.pop(table, None)
-        return self._offsets(self._opened(table), source, partitions)
+        with self._reachable(table):
+            return self._offsets(self._opened(table), source, partitions)
 
     def files(self, table: str) -> list[str]:
         """The table's live Parquet files; read them in DuckDB with hive_partitioning and union_by_name."""

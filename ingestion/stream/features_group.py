@@ -7,13 +7,12 @@ Events that the contract refuses are passed over here; the lake group dead-lette
 """
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Final
 
+from feature_repo.activity import EMPTY
 from feature_repo.online import OnlineFeatures
-
-from feature_repo.activity import EMPTY, Activity
 from ingestion.contracts.event import ReceivedEvent
 from ingestion.contracts.parse import read_event
 from ingestion.contracts.rejection import Rejection
@@ -24,8 +23,6 @@ from ingestion.stream.settings import StreamSettings
 from ingestion.transports.log import EVENTS, Consumer, EventLog, Record, TopicPartition, appended_at
 
 GROUP: Final = "features"
-CACHED_CUSTOMERS: Final = 5_000
-"""Activities kept in memory, about 10 kB each, so that an active customer is not read back for each click."""
 COMMIT_EVERY_SECONDS: Final = 1.0
 
 
@@ -45,8 +42,7 @@ class FeaturesGroup:
         self._settings = settings
         self._counters = counters
         self._clock = clock
-        self._cache: OrderedDict[str, Activity] = OrderedDict()
-        self._written: dict[TopicPartition, int] = {}
+        self._folded: dict[TopicPartition, int] = {}
         self._committed_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -54,17 +50,14 @@ class FeaturesGroup:
         await persistently(self._consume, stop, GROUP, self._counters)
 
     async def _consume(self, stop: asyncio.Event) -> None:
-        self._cache.clear()
-        self._written.clear()
+        self._folded.clear()
         consumer = await self._log.consumer(GROUP, [EVENTS])
         try:
             while not stop.is_set():
                 poll = await consumer.poll(self._settings.features_batch_rows, timeout=0.25)
-                if poll.assigned or poll.revoked:
-                    self._cache.clear()  # another member may have written these customers meanwhile
                 if poll.records:
                     await asyncio.to_thread(self._fold, poll.records)
-                    self._written.update({TopicPartition(r.topic, r.partition): r.offset + 1 for r in poll.records})
+                    self._folded.update({TopicPartition(r.topic, r.partition): r.offset + 1 for r in poll.records})
                 if self._clock() - self._committed_at >= COMMIT_EVERY_SECONDS:
                     await self._commit(consumer)
             await self._commit(consumer)
@@ -72,36 +65,19 @@ class FeaturesGroup:
             await consumer.close()
 
     async def _commit(self, consumer: Consumer) -> None:
-        if self._written:
-            await consumer.commit(self._written)
-            self._written.clear()
+        if self._folded:
+            await consumer.commit(self._folded)
+            self._folded.clear()
         self._committed_at = self._clock()
 
     def _fold(self, records: Sequence[Record]) -> None:
-        by_customer: dict[str, list[ReceivedEvent]] = {}
+        by_customer: dict[str, list[ReceivedEvent]] = defaultdict(list)
         for record in records:
             event = read_event(record.value, appended_at(record))
             if not isinstance(event, Rejection):
-                by_customer.setdefault(event.customer_key, []).append(event)
-        before = self._known(list(by_customer))
-        changed: dict[str, Activity] = {}
-        for customer, events in by_customer.items():
-            after = folded(before[customer], events)
-            if after != before[customer]:
-                changed[customer] = after
-        self._online.write_activity(changed)
-        self._remember(changed)
+                by_customer[event.customer_key].append(event)
+        before = self._online.read_activity(list(by_customer))
+        after = {key: folded(before.get(key, EMPTY), events) for key, events in by_customer.items()}
+        self._online.write_activity({key: now for key, now in after.items() if now != before.get(key, EMPTY)})
         self._counters.folded.inc(sum(map(len, by_customer.values())))
         self._counters.freshness.set(self._clock() - records[-1].timestamp_ms / 1000)
-
-    def _known(self, customers: Sequence[str]) -> Mapping[str, Activity]:
-        missing = [customer for customer in customers if customer not in self._cache]
-        stored = self._online.read_activity(missing) if missing else {}
-        return {c: self._cache[c] if c in self._cache else stored.get(c, EMPTY) for c in customers}
-
-    def _remember(self, activities: Mapping[str, Activity]) -> None:
-        for customer, activity in activities.items():
-            self._cache[customer] = activity
-            self._cache.move_to_end(customer)
-        while len(self._cache) > CACHED_CUSTOMERS:
-            self._cache.popitem(last=False)

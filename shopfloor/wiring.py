@@ -1,0 +1,60 @@
+"""The composition root: the only place where settings become open connections and parts are joined."""
+
+import asyncio
+import gc
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from prometheus_client import CollectorRegistry
+
+from feature_repo.online import OnlineFeatures
+from feature_repo.opening import open_online_features
+from ingestion.sinks.lake import Lake
+from ingestion.stream.counters import StreamCounters
+from ingestion.stream.features_group import FeaturesGroup
+from ingestion.stream.lake_group import LakeGroup
+from ingestion.transports.log import EventLog
+from ingestion.transports.opening import open_log
+from shopfloor.settings import Settings
+
+
+@asynccontextmanager
+async def event_log(settings: Settings, client_id: str) -> AsyncIterator[EventLog]:
+    """The log that the settings name, closed at the end. ``client_id`` names this process to the log."""
+    opened = await open_log(settings.events_address, client_id)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+@asynccontextmanager
+async def online_features(settings: Settings) -> AsyncIterator[OnlineFeatures]:
+    opened = open_online_features(settings.online_address, settings.data)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+def lake(settings: Settings) -> Lake:
+    return Lake(settings.lake_address)
+
+
+async def run_lake_worker(settings: Settings, stop: asyncio.Event) -> None:
+    """One member of the lake group, until ``stop`` is set."""
+    # A batch is twenty thousand live objects; the collector's default rhythm walks them all a hundred times over,
+    # which doubles the CPU time of an event.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    counters = StreamCounters(CollectorRegistry())
+    async with event_log(settings, "lake") as log:
+        await LakeGroup(log, lake(settings), settings.stream, counters, time.time).run(stop)
+
+
+async def run_features_worker(settings: Settings, stop: asyncio.Event) -> None:
+    """One member of the features group, until ``stop`` is set."""
+    counters = StreamCounters(CollectorRegistry())
+    async with event_log(settings, "features") as log, online_features(settings) as features:
+        await FeaturesGroup(log, features, settings.stream, counters, time.time).run(stop)
