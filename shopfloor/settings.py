@@ -17,6 +17,7 @@ from ingestion.contracts.event import Market
 from ingestion.contracts.rejection import field_errors
 from ingestion.stream.settings import StreamSettings
 from serving.settings import ServingSettings
+from shopfloor.schedule import ScheduleSettings
 from training.settings import TrainingSettings
 
 FILE_NAME: Final = "shopfloor.toml"
@@ -58,6 +59,7 @@ class Settings(BaseModel):
     stream: StreamSettings = StreamSettings()
     training: TrainingSettings = TrainingSettings()
     serving: ServingSettings = ServingSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
 
     @property
     def lake_address(self) -> str:

@@ -5,6 +5,11 @@ from typing import Final
 
 import typer
 
-from shopfloor.commands import doctor, evaluate
+from shopfloor.commands import doctor, evaluate, up, work
 
-VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (evaluate.register, doctor.register)
+VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (
+    up.register,
+    work.register,
+    evaluate.register,
+    doctor.register,
+)

@@ -164,7 +164,7 @@ def _goes_with(number: dict[str, int]) -> Floats:
         for rank, other in enumerate(others):
             matrix[number[name], number[other]] = 1.0 / (1 + rank)
     total = matrix.sum(axis=1, keepdims=True)
-    return np.divide(matrix, total, out=np.zeros_like(matrix), where=total > 0)
+    return np.asarray(np.divide(matrix, total, out=np.zeros_like(matrix), where=total > 0))
 
 
 def _names(
