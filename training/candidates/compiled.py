@@ -43,14 +43,19 @@ def slot_of(keys: Ints, key: int) -> int:
 
 
 @compiled
-def summed(items: Ints, values: Floats, n: int) -> tuple[Ints, Floats]:
-    """Values added up by item: the ``n`` best that are above 0, best first, equal ones by item number."""
+def summed(items: Ints, values: Floats, without: int, n: int) -> tuple[Ints, Floats]:
+    """Values added up by item: the ``n`` best that are above 0, best first, equal ones by item number.
+
+    ``without`` is an item to leave out, or -1.
+    """
     keys = np.zeros(table_size(len(items)), np.int32)
     place = np.empty(len(keys), np.int32)
     found = np.empty(len(items), np.int32)
     total = np.empty(len(items), np.float32)
     n_found = 0
     for index in range(len(items)):
+        if items[index] == without:
+            continue
         slot = slot_of(keys, items[index])
         if keys[slot] == 0:
             keys[slot] = items[index] + 1

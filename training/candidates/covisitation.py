@@ -16,6 +16,7 @@ from feature_repo.errors import Corrupt
 from training.arrays import read_array, read_settings, write_array, write_settings
 from training.candidates.candidate import NONE, Candidates
 from training.candidates.covisitation_kernel import add_up, count_pairs
+from training.candidates.reloads import reloads_are_common
 from training.interactions import Floats, History, Interactions, Ints
 
 DAY: Final = 86_400.0
@@ -38,6 +39,8 @@ class CovisitationSettings:
     cart: float = 3.0
     buy: float = 3.0
     """Weight of the item that is led to, by what the customer did with it; 0 leaves such interactions out."""
+    returns: bool = True
+    """Count the way from an item back to itself, so that items already seen come up as often as customers return."""
     popularity: float = 0.3
     """A target's weight is divided by its number of interactions to this power."""
     neighbours: int = 100
@@ -65,6 +68,8 @@ class Covisitation:
     start: npt.NDArray[np.int64]
     target: Ints
     weight: Floats
+    reloads: bool
+    """Whether the item of the last interaction is eligible, see ``reloads_are_common``."""
 
     @classmethod
     def fit(cls, interactions: Interactions, seed: int = 0, settings: CovisitationSettings | None = None) -> Self:
@@ -84,16 +89,17 @@ class Covisitation:
         item_start = np.concatenate([[0], np.cumsum(frequency)]).astype(np.int64)
         start, target, strength = count_pairs(
             user, item, time, weight, discount, by_item, item_start,
-            s.window, s.step_decay, s.gap_days * DAY, s.backward, s.neighbours,
+            s.window, s.step_decay, s.gap_days * DAY, s.backward, s.returns, s.neighbours,
         )  # fmt: skip
-        return cls(s, start, target, strength)
+        return cls(s, start, target, strength, s.returns and reloads_are_common(interactions))
 
     def propose(self, history: History, n: int) -> Candidates:
         """The best ``n`` items; items already seen stay eligible where customers go back to them."""
         asked, weight, _ = self._asked(history)
         if n < 1 or not len(asked):
             return NONE
-        return Candidates(*add_up(asked, weight, self.start, self.target, self.weight, n))
+        without = -1 if self.reloads else int(history.item[-1])
+        return Candidates(*add_up(asked, weight, self.start, self.target, self.weight, without, n))
 
     def because(self, history: History, item: int) -> int | None:
         """The interaction whose row holds most weight for ``item``."""
@@ -109,19 +115,22 @@ class Covisitation:
         write_array(folder, "start", self.start)
         write_array(folder, "target", self.target)
         write_array(folder, "weight", self.weight)
-        write_settings(folder, asdict(self.settings))
+        write_settings(folder, asdict(self.settings) | {"reloads": self.reloads})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
+        stored = read_settings(folder)
         try:
-            settings = CovisitationSettings(**read_settings(folder))
-        except TypeError as error:
+            reloads = bool(stored.pop("reloads"))
+            settings = CovisitationSettings(**stored)
+        except (KeyError, TypeError) as error:
             raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
         return cls(
             settings,
             read_array(folder, "start", np.int64),
             read_array(folder, "target", np.int32),
             read_array(folder, "weight", np.float32),
+            reloads,
         )
 
     def _asked(self, history: History) -> tuple[Ints, Floats, Ints]:
@@ -140,7 +149,16 @@ class BoughtTogether(Covisitation):
     __slots__ = ()
     name: ClassVar[str] = "bought_together"
     defaults: ClassVar[CovisitationSettings] = CovisitationSettings(
-        window=30, step_decay=1.0, gap_days=1.0, age_days=180.0, backward=1.0, view=0.0, wish=0.0, cart=1.0, buy=2.0
+        window=30,
+        step_decay=1.0,
+        gap_days=1.0,
+        age_days=180.0,
+        backward=1.0,
+        returns=False,
+        view=0.0,
+        wish=0.0,
+        cart=1.0,
+        buy=2.0,
     )
 
     def _asked(self, history: History) -> tuple[Ints, Floats, Ints]:

@@ -22,6 +22,7 @@ def count_pairs(
     step_decay: float,
     gap_seconds: float,
     backward: float,
+    returns: bool,
     most: int,
 ) -> tuple[Longs, Ints, Floats]:
     """The strongest ``most`` targets of every item: starts, targets, weights, best first.
@@ -39,7 +40,7 @@ def count_pairs(
         n_touched = 0
         for at in by_item[item_start[source] : item_start[source + 1]]:
             for other in range(max(at - window, 0), min(at + window + 1, n)):
-                if user[other] != user[at] or item[other] == source:
+                if user[other] != user[at] or other == at or (item[other] == source and not returns):
                     continue
                 steps = abs(other - at)
                 value = weight[other] * step_decay ** (steps - 1)
@@ -63,8 +64,10 @@ def count_pairs(
 
 
 @compiled
-def add_up(asked: Ints, ask_weight: Floats, start: Longs, target: Ints, weight: Floats, n: int) -> tuple[Ints, Floats]:
-    """The ``n`` targets with the most weight over all asked rows, best first, equal ones by item number."""
+def add_up(
+    asked: Ints, ask_weight: Floats, start: Longs, target: Ints, weight: Floats, without: int, n: int
+) -> tuple[Ints, Floats]:
+    """The ``n`` targets but ``without`` with the most weight over all asked rows, equal ones by item number."""
     size = 0
     for item in asked:
         size += start[item + 1] - start[item]
@@ -76,4 +79,4 @@ def add_up(asked: Ints, ask_weight: Floats, start: Longs, target: Ints, weight: 
             items[filled] = target[at]
             values[filled] = weight[at] * ask_weight[index]
             filled += 1
-    return summed(items, values, n)
+    return summed(items, values, without, n)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from feature_repo.errors import Corrupt
 from training.arrays import read_array, read_settings, write_array, write_settings
 from training.candidates.candidate import NONE, Candidates
+from training.candidates.reloads import reloads_are_common
 from training.candidates.session_knn_kernel import index_sessions, strongest_click, vote
 from training.interactions import Floats, History, Interactions, Ints
 
@@ -72,6 +73,8 @@ class SessionKnn:
     item_place: Ints
     session_weight: Floats
     item_weight: Floats
+    reloads: bool
+    """Whether the item clicked last is eligible, see ``reloads_are_common``."""
 
     @classmethod
     def fit(cls, interactions: Interactions, seed: int = 0, settings: KnnSettings = STAN) -> Self:
@@ -87,10 +90,20 @@ class SessionKnn:
             weight = (weight / np.sqrt(np.maximum(np.diff(start), 1))).astype(np.float32)
         rarity = np.log(max(n_sessions, 1) / np.maximum(frequency, 1))
         item_weight = np.maximum(rarity, 0.01) ** settings.idf
-        return cls(settings, start, item, item_start, item_session, item_place, weight, item_weight.astype(np.float32))
+        return cls(
+            settings,
+            start,
+            item,
+            item_start,
+            item_session,
+            item_place,
+            weight,
+            item_weight.astype(np.float32),
+            reloads_are_common(interactions),
+        )
 
     def propose(self, history: History, n: int) -> Candidates:
-        """The best ``n`` items; items of the visit stay eligible, for a third of next clicks return to one."""
+        """The best ``n`` items; earlier items of the visit stay eligible, for a third of next clicks return to one."""
         clicks, _ = self._clicks(history)
         if n < 1 or not len(clicks):
             return NONE
@@ -109,6 +122,7 @@ class SessionKnn:
             s.m,
             s.k,
             s.neighbour_scale,
+            -1 if self.reloads else int(clicks[0]),
             n,
         )
         return Candidates(item, score)
@@ -135,13 +149,15 @@ class SessionKnn:
             write_array(folder, name, getattr(self, name))
         write_array(folder, "session_weight", self.session_weight)
         write_array(folder, "item_weight", self.item_weight)
-        write_settings(folder, asdict(self.settings))
+        write_settings(folder, asdict(self.settings) | {"reloads": self.reloads})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
+        stored = read_settings(folder)
         try:
-            settings = KnnSettings(**read_settings(folder))
-        except TypeError as error:
+            reloads = bool(stored.pop("reloads"))
+            settings = KnnSettings(**stored)
+        except (KeyError, TypeError) as error:
             raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
         return cls(
             settings,
@@ -152,6 +168,7 @@ class SessionKnn:
             read_array(folder, "item_place", np.int32),
             read_array(folder, "session_weight", np.float32),
             read_array(folder, "item_weight", np.float32),
+            reloads,
         )
 
     def _clicks(self, history: History) -> tuple[Ints, Ints]:

@@ -51,9 +51,10 @@ def vote(
     m: int,
     k: int,
     neighbour_scale: float,
+    without: int,
     n: int,
 ) -> tuple[Ints, Floats]:
-    """The ``n`` best items with scores, best first, equal scores by item number. ``clicks`` are newest first."""
+    """The ``n`` best items but ``without``, best first, equal scores by item number. ``clicks`` are newest first."""
     touched = 0
     for click in clicks:
         touched += min(item_start[click + 1] - item_start[click], m)
@@ -102,7 +103,7 @@ def vote(
             items[filled] = session_item[at]
             values[filled] = value
             filled += 1
-    return summed(items, values, n)
+    return summed(items, values, without, n)
 
 
 @compiled
