@@ -16,4 +16,8 @@ async def open_log(address: str, client_id: str) -> EventLog:
     scheme, separator, _ = address.partition("://")
     if not separator:
         return await EmbeddedLog.open(Path(address), client_id)
+    if scheme == "kafka":
+        from ingestion.transports.kafka import KafkaLog  # the embedded log should not pay for aiokafka's import
+
+        return await KafkaLog.open(address, client_id)
     raise Misconfigured(f"`events` has an address of an unknown kind ({scheme}://…); use a folder or kafka://host:9092")
