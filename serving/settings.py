@@ -1,8 +1,11 @@
 """How the service answers."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from ingestion.contracts.event import Id
 
 
 class ServingSettings(BaseModel):
@@ -11,3 +14,14 @@ class ServingSettings(BaseModel):
     deadline_ms: Annotated[float, Field(gt=0)] = 100.0
     """A recommendation is answered with what there is by then."""
     body_limit_bytes: Annotated[int, Field(ge=1024)] = 5_000_000
+    """A request with a larger body is refused with 413."""
+    remembered_event_ids: Annotated[int, Field(ge=0)] = 100_000
+    """Recently accepted event ids kept in memory to answer a retry; the guarantee itself lives in the stream."""
+    exposure_queue: Annotated[int, Field(ge=1)] = 10_000
+    """Answers that may wait to be logged; further ones are dropped and counted."""
+    model_poll_seconds: Annotated[float, Field(gt=0)] = 1.0
+    """How often the champion alias is looked up."""
+    category_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """At most this share of one answer comes from one category, on placements that mix categories."""
+    pins: Mapping[str, tuple[Id, ...]] = {}
+    """Placement to items that stand first there, as far as the market sells them."""

@@ -1,0 +1,75 @@
+"""The HTTP application: routes over the service's parts, and the tasks that run beside the requests."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from serving import problem
+from serving.metrics import MeasureRequests
+from serving.openapi import document
+from serving.routes import catalogue, events, health, items, recommendations, users
+from serving.security import RequireKey
+from serving.service import Parts, Service
+
+__all__ = ["Parts", "create_app"]
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """The application; its lifespan runs the background tasks. Whoever opened the parts closes them afterwards."""
+    service = Service.of(parts)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(service):
+            yield
+
+    app = FastAPI(
+        title="Shopfloor",
+        summary="Events in, recommendations out.",
+        version="1",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        max_body_size=parts.settings.body_limit_bytes,
+    )
+    app.state.service = service
+    # The busiest routes stand first, as plain Starlette routes: FastAPI's parsing would cost more than the answer.
+    app.router.routes[:0] = [*recommendations.routes(service), *events.routes(service)]
+    for routes in (items, users, catalogue, health):
+        app.include_router(routes.router(service))
+    problem.install(app)
+    if parts.keys:
+        app.add_middleware(RequireKey, keys=parts.keys)
+    app.add_middleware(MeasureRequests, metrics=service.metrics)
+    document(app, secured=bool(parts.keys))
+    return app
+
+
+@asynccontextmanager
+async def running(service: Service) -> AsyncIterator[None]:
+    """Catalogue and model are followed and exposures written until the end; what waits is flushed."""
+    writing = _task(service.exposures.run(), "exposure writer")
+    following = [_task(service.feed.run(), "catalogue feed"), _task(service.follower.run(), "model follower")]
+    try:
+        yield
+    finally:
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
+        await service.exposures.flush(writing)
+
+
+def _task(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_tell_failure)
+    return task
+
+
+def _tell_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("the %s stopped", task.get_name(), exc_info=task.exception())

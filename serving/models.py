@@ -1,0 +1,144 @@
+"""Follows the champion: a new version is fetched, checked and warmed aside, then takes over between two requests.
+
+A version that is corrupt or cannot answer is refused; the one in use stays. The one before is kept as well, so that
+a rollback swaps at once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+
+from feature_repo.errors import Corrupt, ShopfloorError
+from serving.catalogue import Alignment, Catalogue
+from serving.metrics import Metrics
+from training.blend import propose
+from training.bundle import Bundle
+from training.interactions import History
+
+CHAMPION: Final = "champion"
+RETRY_REFUSED_SECONDS: Final = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+class Registry(Protocol):
+    """What the service needs of the model registry (``training/registry.py``). Calls may take long and may raise."""
+
+    def version_of(self, alias: str) -> str | None: ...
+
+    def fetch(self, version: str) -> Path: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A bundle, and where its items stand in the catalogue."""
+
+    bundle: Bundle
+    alignment: Alignment
+
+
+class ModelSlot:
+    """The model that answers. A request takes ``current`` once and keeps it to its end."""
+
+    def __init__(self) -> None:
+        self.current: ServedModel | None = None
+        self.previous: ServedModel | None = None
+        self.problem: str | None = None
+        """Why the champion is not the model in use; None when it is, or when there is none yet."""
+        self.looked = False
+        """True once the registry answered, or failed to, for the first time."""
+
+    def take_over(self, model: ServedModel) -> None:
+        self.previous, self.current = self.current, model
+
+    def held(self, version: str) -> ServedModel | None:
+        kept = (self.current, self.previous)
+        return next((model for model in kept if model is not None and model.bundle.version == version), None)
+
+
+class ModelFollower:
+    def __init__(
+        self, registry: Registry, slot: ModelSlot, catalogue: Catalogue, poll_seconds: float, metrics: Metrics
+    ) -> None:
+        self._registry = registry
+        self._slot = slot
+        self._catalogue = catalogue
+        self._poll_seconds = poll_seconds
+        self._metrics = metrics
+        self._refused: str | None = None
+        self._refused_rounds = 0
+
+    async def run(self) -> None:
+        """Look for a new champion until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(self._poll_seconds)
+
+    async def look(self) -> None:
+        """Take the champion over if it is not the model in use already."""
+        slot = self._slot
+        try:
+            version = await asyncio.to_thread(self._registry.version_of, CHAMPION)
+            if version is None or not self._due(version):
+                return
+            model = slot.held(version) or await self._prepared(version)
+            if model is not slot.current:
+                slot.take_over(model)
+                self._metrics.model_swaps.inc()
+                self._metrics.model_loaded.clear()
+                self._metrics.model_loaded.labels(version).set(1)
+                logger.info("model %s answers now", version)
+            slot.problem = self._refused = None
+        except ShopfloorError as error:
+            self._tell(str(error))
+        except Exception as error:  # a registry or a model may fail in ways of its own; the one in use stays
+            self._tell(f"{type(error).__name__}: {error}")
+        finally:
+            slot.looked = True
+
+    async def _prepared(self, version: str) -> ServedModel:
+        folder = await asyncio.to_thread(self._registry.fetch, version)
+        try:
+            bundle = await asyncio.to_thread(_opened, folder, version)
+        except Exception:
+            self._refused, self._refused_rounds = version, 0
+            self._metrics.model_refused.inc()
+            raise
+        return ServedModel(bundle, self._catalogue.align(bundle.item_index))
+
+    def _due(self, version: str) -> bool:
+        """A refused version is tried again only now and then: somebody may have restored its files."""
+        if version != self._refused:
+            return True
+        self._refused_rounds += 1
+        return self._refused_rounds * self._poll_seconds % RETRY_REFUSED_SECONDS < self._poll_seconds
+
+    def _tell(self, problem: str) -> None:
+        if problem != self._slot.problem:
+            logger.warning("model: %s", problem)
+        self._slot.problem = problem
+
+
+def _opened(folder: Path, version: str) -> Bundle:
+    """The bundle, checked, and asked once for every placement so that compiled code and mapped pages are there."""
+    bundle = Bundle.open(folder, version)
+    if not len(bundle.item_ids):
+        raise Corrupt(f"bundle {version} in {folder} knows no item; train again")
+    for history in _first_questions(len(bundle.item_ids)):
+        for placement in bundle.blends:
+            propose(bundle, placement, history, 100)
+        for model in bundle.models.values():
+            proposed = model.propose(history, 10)
+            if len(proposed.item):
+                model.because(history, int(proposed.item[0]))
+    return bundle
+
+
+def _first_questions(n_items: int) -> Iterable[History]:
+    yield History.of([])
+    yield History.of(np.arange(min(3, n_items)).tolist(), now=1_700_000_000)

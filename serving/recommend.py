@@ -1,0 +1,282 @@
+"""The path of one recommendation, on one page.
+
+context -> candidates -> filters -> ranking -> rules -> answer -> exposure
+
+and the ladder for what is missing, each step told in ``degraded``: without features the request's own context
+speaks, without a model what is popular in the market, and at last what is newest in the catalogue.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain, islice
+from typing import Final
+
+import numpy as np
+
+from feature_repo.activity import Kind
+from feature_repo.customer import CustomerFeatures
+from feature_repo.errors import BadInput
+from ingestion.contracts.event import customer_key
+from ingestion.contracts.exposure import ExposedItem, Exposure
+from serving.catalogue import Catalogue, Mask
+from serving.context import CustomerReader, history_of
+from serving.exposure import ExposureWriter
+from serving.metrics import Metrics
+from serving.models import ModelSlot, ServedModel
+from serving.placements import Placement, placement_named
+from serving.question import Answer, AnswerItem, Question
+from serving.reasons import NEWEST, PINNED, POPULAR, reason
+from serving.rules import Candidate, spread
+from serving.settings import ServingSettings
+from serving.trending import Trending
+from training.blend import propose
+from training.interactions import History
+
+OVERSAMPLING: Final = 4
+"""Candidates for each item wanted, so that filters and rules have something to choose from."""
+FILTERED_DEPTH: Final = 5_000
+"""Candidates asked for when only some categories may be shown."""
+FILLING: Final = 0.99
+"""Each item that fills a short answer up scores this much of the one above it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything a question is answered from."""
+
+    question: Question
+    placement: Placement
+    customer: CustomerFeatures | None
+    """None: the online store did not answer."""
+    model: ServedModel | None
+    history: History
+    shown: Mask
+    excluded: frozenset[str]
+    """Items that may not be shown here: in view, excluded by the page, or bought and not needed again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recommender:
+    customers: CustomerReader
+    models: ModelSlot
+    catalogue: Catalogue
+    trending: Trending
+    exposures: ExposureWriter
+    metrics: Metrics
+    settings: ServingSettings
+    markets: Collection[str]
+    """The markets the shop sells in; empty when it did not say."""
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]
+
+    async def recommend(self, question: Question) -> Answer:
+        """An answer, whatever is down. Raises BadInput for a placement or market that does not exist."""
+        now = self.clock()
+        context = await self._context(question, now)
+        ranked, ladder = self._ranked(context)
+        chosen = self._ruled(context, ranked)
+        answer = self._answer(context, chosen, ladder)
+        self._expose(context, answer, now)
+        return answer
+
+    def knows(self, item_id: str) -> bool:
+        """Whether the catalogue or the model holds the item; a shop without both knows every item."""
+        model = self.models.current
+        if item_id in self.catalogue or (model is not None and item_id in model.bundle.item_index):
+            return True
+        return model is None and not len(self.catalogue)
+
+    async def _context(self, question: Question, now: datetime) -> Context:
+        placement = placement_named(question.placement)
+        if question.market is not None and self.markets and question.market not in self.markets:
+            why = f"is no market of this shop; its markets are {', '.join(sorted(self.markets))}"
+            errors = [{"field": "market", "value": question.market, "reason": why}]
+            raise BadInput(f"market {question.market!r} {why}", errors=errors)
+        customer: CustomerFeatures | None = CustomerFeatures()
+        if question.user_id is not None or question.anonymous_id is not None:
+            customer = await self.customers.read(question.user_id, question.anonymous_id)
+        model = self.models.current
+        bought = () if customer is None or placement.again else self._bought_for_good(customer, question.market)
+        return Context(
+            question=question,
+            placement=placement,
+            customer=customer,
+            model=model,
+            history=_history(question, placement, customer, model, now),
+            shown=self.catalogue.shown(question.market, question.filters.category_ids),
+            excluded=frozenset(chain(question.item_ids, question.filters.exclude_item_ids, bought)),
+        )
+
+    def _ranked(self, context: Context) -> tuple[list[Candidate], list[str]]:
+        """Candidates that passed the filters, best first, and the steps of the ladder that were needed."""
+        ladder = ["no-features"] if context.customer is None else []
+        ladder += ["no-model"] if context.model is None else []
+        wanted = context.question.limit * OVERSAMPLING
+        ranked = list(_allowed(context, _blended(context, wanted)))
+        if not context.placement.fills:
+            return ranked, ladder
+        for step, source in ((POPULAR, self._popular), (NEWEST, self._newest)):
+            missing = context.question.limit - len(ranked)
+            if missing <= 0:
+                break
+            present = {candidate.item_id for candidate in ranked}
+            more = (item_id for item_id in source(context) if item_id not in present | context.excluded)
+            filling = list(islice(more, wanted if not ranked else missing))
+            if filling and (step == NEWEST or not ranked):
+                ladder.append(step)
+            below = ranked[-1].score if ranked else 1.0
+            ranked += [Candidate(item_id, below * FILLING**rank, step) for rank, item_id in enumerate(filling, 1)]
+        return ranked, ladder
+
+    def _popular(self, context: Context) -> Iterator[str]:
+        """What the model, or without one the last days, found popular in the market."""
+        model = context.model
+        if model is not None and POPULAR in model.bundle.models:
+            popular = model.bundle.models[POPULAR].propose(context.history, FILTERED_DEPTH).item
+            yield from model.bundle.item_ids[popular[context.shown[model.alignment.rows[popular]]]].tolist()
+            return
+        for item_id in self.trending.top(context.question.market):
+            if context.shown[self.catalogue.row(item_id)]:
+                yield item_id
+
+    def _newest(self, context: Context) -> Iterable[str]:
+        return self.catalogue.newest(context.shown, len(context.excluded) + context.question.limit * OVERSAMPLING)
+
+    def _ruled(self, context: Context, ranked: list[Candidate]) -> list[Candidate]:
+        question = context.question
+        top = ranked[0].score if ranked else 1.0
+        pins = [
+            Candidate(item_id, top, PINNED)
+            for item_id in self.settings.pins.get(question.placement, ())
+            if item_id not in context.excluded and context.shown[self.catalogue.row(item_id)]
+        ]
+        if pins:
+            pinned = {pin.item_id for pin in pins}
+            ranked = pins + [candidate for candidate in ranked if candidate.item_id not in pinned]
+        if not context.placement.mixes or question.filters.category_ids:
+            return ranked[: question.limit]
+        return spread(ranked, question.limit, lambda item_id: self._category(item_id, question), self._share)
+
+    def _answer(self, context: Context, chosen: list[Candidate], ladder: list[str]) -> Answer:
+        model = context.model
+        return Answer(
+            recommendation_id=self.new_id(),
+            model_version=None if model is None else model.bundle.version,
+            variant=None,
+            degraded=ladder,
+            notes=self._unknown_items(context.question),
+            items=[self._shown_item(context, candidate) for candidate in chosen],
+        )
+
+    def _shown_item(self, context: Context, candidate: Candidate) -> AnswerItem:
+        market = context.question.market
+        why = reason(candidate.source, context.placement, self._cause(context, candidate), market)
+        offer = self.catalogue.offer(candidate.item_id, market)
+        if offer is None:
+            return AnswerItem(candidate.item_id, candidate.score, why)
+        return AnswerItem(
+            item_id=candidate.item_id,
+            score=candidate.score,
+            reason=why,
+            name=offer.name,
+            price=offer.price,
+            currency=offer.currency,
+            url=offer.url,
+            image_url=offer.image_url,
+        )
+
+    def _cause(self, context: Context, candidate: Candidate) -> tuple[str, Kind] | None:
+        """The item of the history, by name, that speaks most for the candidate, and what the customer did with it."""
+        model = context.model
+        if model is None or candidate.item < 0:
+            return None
+        position = model.bundle.models[candidate.source].because(context.history, candidate.item)
+        if position is None:
+            return None
+        item_id = str(model.bundle.item_ids[context.history.item[position]])
+        return self.catalogue.name(item_id, context.question.market), Kind(int(context.history.kind[position]))
+
+    def _expose(self, context: Context, answer: Answer, now: datetime) -> None:
+        question = context.question
+        known = question.user_id is not None or question.anonymous_id is not None
+        self.exposures.put(
+            Exposure.model_construct(
+                recommendation_id=answer.recommendation_id,
+                shown_at=now,
+                customer_key=customer_key(question.user_id, question.anonymous_id) if known else "",
+                placement=question.placement,
+                market=question.market,
+                model_version=answer.model_version,
+                variant=answer.variant,
+                degraded=tuple(answer.degraded),
+                items=tuple(
+                    ExposedItem.model_construct(
+                        item_id=item.item_id, position=position, score=item.score, propensity=1.0, reason=item.reason
+                    )
+                    for position, item in enumerate(answer.items)
+                ),
+            )
+        )
+        self.metrics.recommendations.labels(question.placement).inc()
+        for step in answer.degraded:
+            self.metrics.degraded.labels(step).inc()
+
+    def _bought_for_good(self, customer: CustomerFeatures, market: str | None) -> Iterator[str]:
+        profile = customer.profile
+        bought = {i.item_id for i in customer.activity.interactions if i.kind == Kind.BUY}
+        for item_id in bought.union(profile.bought_items if profile is not None else ()):
+            offer = self.catalogue.offer(item_id, market)
+            if offer is not None and not offer.rebuyable:
+                yield item_id
+
+    def _unknown_items(self, question: Question) -> list[str]:
+        given = (("item_ids", question.item_ids), ("recent_item_ids", question.recent_item_ids))
+        return [
+            f"{name}: item {item_id!r} is in neither the catalogue nor the model and was ignored"
+            for name, item_ids in given
+            for item_id in item_ids
+            if not self.knows(item_id)
+        ]
+
+    def _category(self, item_id: str, question: Question) -> str | None:
+        offer = self.catalogue.offer(item_id, question.market)
+        return None if offer is None else offer.category_id
+
+    @property
+    def _share(self) -> float:
+        return self.settings.category_share
+
+
+def _history(
+    question: Question,
+    placement: Placement,
+    customer: CustomerFeatures | None,
+    model: ServedModel | None,
+    now: datetime,
+) -> History:
+    """The history in the model's words; empty without a model."""
+    if model is None:
+        return History.of([])
+    interactions = () if customer is None else customer.activity.interactions
+    bundle = model.bundle
+    market = bundle.markets.index(question.market) if question.market in bundle.markets else -1
+    return history_of(question, placement, interactions, bundle.item_index, market, int(now.timestamp()))
+
+
+def _blended(context: Context, wanted: int) -> Iterator[Candidate]:
+    """The model's candidates for the placement that the market sells now, best first."""
+    model = context.model
+    if model is None:
+        return
+    depth = FILTERED_DEPTH if context.question.filters.category_ids else wanted
+    blended = propose(model.bundle, context.placement.name, context.history, depth)
+    sold = np.flatnonzero(context.shown[model.alignment.rows[blended.item]])
+    items, scores = blended.item[sold], blended.score[sold]
+    item_ids = model.bundle.item_ids[items].tolist()
+    for index, item_id, score, item in zip(sold.tolist(), item_ids, scores.tolist(), items.tolist(), strict=True):
+        yield Candidate(item_id, score, blended.source[index], item)
+
+
+def _allowed(context: Context, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+    return (candidate for candidate in candidates if candidate.item_id not in context.excluded)

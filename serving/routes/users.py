@@ -1,0 +1,37 @@
+"""``GET /v1/users/{user_id}/features`` and ``DELETE /v1/users/{user_id}``."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from starlette.responses import Response
+
+from feature_repo.errors import NotFound
+from ingestion.contracts.event import customer_key
+from serving.bodies import Erased, UserFeatures
+from serving.openapi import answers
+from serving.routes.answers import json_answer
+from serving.service import Service
+
+UserId = Annotated[str, Path(min_length=1, max_length=256, examples=["c-1042"])]
+
+
+def router(service: Service) -> APIRouter:
+    routes = APIRouter(tags=["users"])
+    store = service.parts.features
+
+    @routes.get("/v1/users/{user_id}/features", summary="What we know of a customer", **answers("UserFeatures"))
+    async def features(user_id: UserId) -> Response:
+        customer = await store.read_customer(user_id, None)
+        activity, profile = customer.activity, customer.profile
+        if not activity.interactions and not activity.links and profile is None:
+            raise NotFound(f"online features know nothing of user {user_id!r}")
+        return json_answer(UserFeatures(user_id, activity.interactions, list(activity.links), profile))
+
+    @routes.delete("/v1/users/{user_id}", summary="Erase a customer's online features", **answers("Erased"))
+    async def erase(user_id: UserId) -> Response:
+        customer = await store.read_customer(user_id, None)
+        keys = [customer_key(user_id, None), *(customer_key(None, device) for device in customer.activity.links)]
+        await store.erase(keys)
+        return json_answer(Erased(user_id, keys))
+
+    return routes
