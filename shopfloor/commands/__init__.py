@@ -5,11 +5,12 @@ from typing import Final
 
 import typer
 
-from shopfloor.commands import doctor, evaluate, up, work
+from shopfloor.commands import doctor, evaluate, import_, up, work
 
 VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (
     up.register,
     work.register,
+    import_.register,
     evaluate.register,
     doctor.register,
 )
