@@ -1,8 +1,7 @@
-"""What one running system claims for itself: its data folder and its port."""
+"""What one running system claims for itself."""
 
 import fcntl
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,20 +35,3 @@ def claimed_folder(data: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def free_port(host: str, port: int) -> int:
-    """The port, or any free one for 0. Conflict when something listens on it."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except PermissionError as error:
-            raise Misconfigured(f"port {port} needs rights this user lacks; set SHOPFLOOR_PORT above 1023") from error
-        except OSError as error:
-            raise Conflict(
-                f"port {port} on {host} cannot be used ({error.strerror}); "
-                "stop what listens there, or choose another with SHOPFLOOR_PORT"
-            ) from error
-        return int(probe.getsockname()[1])

@@ -5,10 +5,11 @@ from typing import Final
 
 import typer
 
-from shopfloor.commands import doctor, evaluate, import_, up, work
+from shopfloor.commands import doctor, evaluate, import_, serve, up, work
 
 VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (
     up.register,
+    serve.register,
     work.register,
     import_.register,
     evaluate.register,

@@ -14,7 +14,8 @@ def up(config: Config = None) -> None:
     import asyncio
     import os
 
-    from shopfloor.claims import claimed_folder, free_port
+    from shopfloor.claims import claimed_folder
+    from shopfloor.commands.serve import listening
     from shopfloor.output import Output
     from shopfloor.settings import LoadedSettings
     from shopfloor.signals import log_to_stderr
@@ -23,5 +24,6 @@ def up(config: Config = None) -> None:
     settings = LoadedSettings.read(config).settings
     log_to_stderr("up")
     with claimed_folder(settings.data):
-        settings = settings.model_copy(update={"port": free_port(settings.host, settings.port)})
+        with listening(settings.host, settings.port) as probe:  # Conflict before anything starts
+            settings = settings.model_copy(update={"port": probe.getsockname()[1]})
         asyncio.run(run_system(settings, config, os.environ, Output().note))

@@ -1,0 +1,74 @@
+"""Sends the demo shop's catalogue and history through the log, as a shop's own systems would."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Final, TypeVar
+from zlib import crc32
+
+from feature_repo.activity import KIND_OF_EVENT
+from ingestion.contracts.event import ReceivedEvent
+from ingestion.contracts.parse import read_event, to_log
+from ingestion.contracts.product import StoredProduct
+from ingestion.contracts.taxonomy import StoredCategory
+from ingestion.transports.log import EVENTS, PRODUCTS, TAXONOMY, EventLog, Message
+from shopfloor.demo.mishaps import Delivery
+from shopfloor.demo.shop import DemoShop
+
+BATCH: Final = 2_000
+SAMPLE: Final = 10
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Sent:
+    """What went into the log, so that one can tell when it has come out on the other side."""
+
+    events: int = 0
+    sampled: dict[str, list[ReceivedEvent]] = field(default_factory=dict)
+    """One customer key in SAMPLE to the valid interactions that went in under it, in the order of arrival."""
+
+
+async def send_catalogue(shop: DemoShop, log: EventLog, now: datetime) -> int:
+    """The taxonomy and every product; gives the number of products."""
+    version = f"{now:%Y%m%dT%H%M%S.%fZ}-demo"
+    categories = shop.categories()
+    nodes = (
+        StoredCategory(**node.model_dump(), taxonomy_version=version, size=len(categories), updated_at=now)
+        for node in categories
+    )
+    await log.append(TAXONOMY, [Message(b"taxonomy", to_log(node)) for node in nodes])
+    count = 0
+    for batch in _batches(shop.products(now)):
+        stored = (StoredProduct(**product.model_dump(), updated_at=now) for product in batch)
+        await log.append(PRODUCTS, [Message(product.key.encode(), to_log(product)) for product in stored])
+        count += len(batch)
+    return count
+
+
+async def send_history(deliveries: Iterable[Delivery], log: EventLog, advance: Callable[[int], None]) -> Sent:
+    """Every event in the order of arrival; ``advance`` is told how many went in with each batch."""
+    sent = Sent()
+    for batch in _batches(deliveries):
+        await log.append(EVENTS, [Message(delivery.key, delivery.value) for delivery in batch])
+        for delivery in batch:
+            _sample(sent, delivery)
+        sent.events += len(batch)
+        advance(len(batch))
+    return sent
+
+
+def _sample(sent: Sent, delivery: Delivery) -> None:
+    if crc32(delivery.key) % SAMPLE:
+        return
+    event = read_event(delivery.value, datetime.fromtimestamp(delivery.received, UTC))
+    if isinstance(event, ReceivedEvent) and event.event_name in KIND_OF_EVENT:
+        sent.sampled.setdefault(delivery.key.decode(), []).append(event)
+
+
+def _batches(things: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(things)
+    while batch := list(islice(iterator, BATCH)):
+        yield batch
