@@ -53,7 +53,7 @@ def read_event(raw: bytes, appended_at: datetime) -> ReceivedEvent | Rejection:
     try:
         event = ReceivedEvent.__pydantic_validator__.validate_json(raw)
     except ValidationError as error:
-        if all(e["loc"] == ("received_at",) and e["type"] == "missing" for e in error.errors(include_url=False)):
+        if any(e["loc"] == ("received_at",) and e["type"] == "missing" for e in error.errors(include_url=False)):
             return parse_event(raw, appended_at)
         return Rejection(field_errors(error), _record_id(raw, "event_id"))
     if event.event_time - event.received_at > FUTURE_LIMIT:

@@ -127,6 +127,11 @@ class LakeGroup:
         self._log_id = ""
         self._held: set[TopicPartition] = set()
 
+    @property
+    def waiting_records(self) -> int:
+        """Records that were read and wait for the next commit."""
+        return self._waiting.rows
+
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until ``stop`` is set, then write what waits and leave the group.
 
