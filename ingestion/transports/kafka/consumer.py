@@ -58,6 +58,7 @@ class Reader:
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
+            await asyncio.sleep(0)  # aiokafka cannot stop what was started in this very turn of the event loop
             await self._consumer.stop()
 
     async def _fetch(self, max_records: int, timeout: float) -> Mapping[aiokafka.TopicPartition, Sequence[Any]]:
