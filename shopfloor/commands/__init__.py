@@ -5,13 +5,15 @@ from typing import Final
 
 import typer
 
-from shopfloor.commands import doctor, evaluate, import_, serve, up, work
+from shopfloor.commands import demo, doctor, evaluate, import_, replay, serve, up, work
 
 VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (
+    demo.register,
     up.register,
     serve.register,
     work.register,
     import_.register,
+    replay.register,
     evaluate.register,
     doctor.register,
 )

@@ -1,79 +1,19 @@
 """The two consumer groups on a real log and a real lake: what goes in, what comes out, and what a restart changes."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
-
-import duckdb
-import pytest
-from prometheus_client import CollectorRegistry
 
 from feature_repo.errors import TryLater
 from ingestion.contracts.parse import to_log
 from ingestion.contracts.product import StoredProduct
 from ingestion.contracts.taxonomy import StoredCategory
 from ingestion.sinks.lake import Lake
-from ingestion.stream.counters import StreamCounters
 from ingestion.stream.lake_group import LakeGroup
 from ingestion.stream.settings import StreamSettings
-from ingestion.transports.embedded import EmbeddedLog
-from ingestion.transports.log import DEAD_LETTERS, EVENTS, PRODUCTS, TAXONOMY, EventLog, Message
-from tests.builders import NOW, event, event_json
-
-_STARTED = time.monotonic()
-
-
-def clock() -> float:
-    """Time that passes as usual, from NOW on."""
-    return NOW.timestamp() + time.monotonic() - _STARTED
-
-
-def messages(*ids: str, customer: str = "anna") -> list[Message]:
-    return [Message(f"u:{customer}".encode(), to_log(event(event_id=one, user_id=customer))) for one in ids]
-
-
-class Shop:
-    """A log and a lake in a folder, and lake workers that are started and stopped."""
-
-    def __init__(self, log: EventLog, folder: Path) -> None:
-        self.log = log
-        self.folder = folder
-        self.counters = StreamCounters(CollectorRegistry())
-
-    def worker(self, lake: Lake | None = None) -> LakeGroup:
-        settings = StreamSettings(lake_batch_seconds=0.05)
-        return LakeGroup(self.log, lake or Lake(str(self.folder)), settings, self.counters, clock)
-
-    async def work_until(self, done: Callable[[], bool], lake: Lake | None = None) -> None:
-        """Run one worker until ``done``, then stop it as SIGTERM would."""
-        stop = asyncio.Event()
-        worker = asyncio.create_task(self.worker(lake).run(stop))
-        try:
-            async with asyncio.timeout(30):
-                while not done():
-                    assert not worker.done(), worker.exception()
-                    await asyncio.sleep(0.02)
-        finally:
-            stop.set()
-            await worker
-
-    def rows(self, table: str, columns: str) -> list[tuple[Any, ...]]:
-        files = Lake(str(self.folder)).files(table)
-        if not files:
-            return []
-        return duckdb.execute(f"SELECT {columns} FROM read_parquet(?) ORDER BY ALL", [files]).fetchall()
-
-    def has(self, table: str, columns: str, *rows: tuple[Any, ...]) -> Callable[[], bool]:
-        return lambda: self.rows(table, columns) == list(rows)
-
-
-@pytest.fixture
-async def shop(tmp_path: Path) -> Any:
-    log = await EmbeddedLog.open(tmp_path / "log", "test")
-    yield Shop(log, tmp_path / "lake")
-    await log.close()
+from ingestion.transports.log import DEAD_LETTERS, EVENTS, PRODUCTS, TAXONOMY, Message
+from tests.builders import NOW, event_json
+from tests.integration.stream_shop import Shop, clock, messages
 
 
 class TestLakeGroup:
@@ -158,7 +98,7 @@ class _FailingLake(Lake):
         return super().append(table, *rest)
 
 
-async def _until(done: Callable[[], bool] | Callable[[], Awaitable[bool]]) -> None:
+async def _until(done: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not done():
             await asyncio.sleep(0.02)
