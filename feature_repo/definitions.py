@@ -23,6 +23,7 @@ from feature_repo.layout import (
     Type,
     View,
 )
+from feature_repo.tables import table_path
 
 EVENT_TIMESTAMP: Final = "event_timestamp"
 CREATED_TIMESTAMP: Final = "created_timestamp"
@@ -50,11 +51,6 @@ class Definitions:
 
     def objects(self) -> list[Any]:
         return [*self.entities, *self.sources, *self.views.values(), *self.services]
-
-
-def table_path(features_folder: Path, view: View) -> Path:
-    """Where the batch job publishes the rows of a view."""
-    return features_folder / view.name / "table.parquet"
 
 
 def definitions(features_folder: Path) -> Definitions:
