@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from serving import problem
+from serving.body import LimitBody
 from serving.metrics import MeasureRequests
 from serving.openapi import document
 from serving.routes import catalogue, events, health, items, recommendations, users
@@ -35,7 +36,6 @@ def create_app(parts: Parts) -> FastAPI:
         version="1",
         lifespan=lifespan,
         redirect_slashes=False,
-        max_body_size=parts.settings.body_limit_bytes,
     )
     app.state.service = service
     # The busiest routes stand first, as plain Starlette routes: FastAPI's parsing would cost more than the answer.
@@ -43,6 +43,7 @@ def create_app(parts: Parts) -> FastAPI:
     for routes in (items, users, catalogue, health):
         app.include_router(routes.router(service))
     problem.install(app)
+    app.add_middleware(LimitBody, limit=parts.settings.body_limit_bytes)
     if parts.keys:
         app.add_middleware(RequireKey, keys=parts.keys)
     app.add_middleware(MeasureRequests, metrics=service.metrics)
@@ -56,12 +57,23 @@ async def running(service: Service) -> AsyncIterator[None]:
     writing = _task(service.exposures.run(), "exposure writer")
     following = [_task(service.feed.run(), "catalogue feed"), _task(service.follower.run(), "model follower")]
     try:
+        await _loaded(service)
         yield
     finally:
         for task in following:
             task.cancel()
         await asyncio.gather(*following, return_exceptions=True)
         await service.exposures.flush(writing)
+
+
+async def _loaded(service: Service) -> None:
+    """Wait, in bounds, for catalogue and model, so that the first answers are neither empty nor out of date."""
+    try:
+        async with asyncio.timeout(service.parts.settings.start_seconds):
+            await service.feed.caught_up.wait()
+            await service.slot.looked.wait()
+    except TimeoutError:
+        logger.warning("catalogue or model are not loaded yet, starting without; /readyz says which")
 
 
 def _task(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:

@@ -1,17 +1,41 @@
-"""JSON bodies in: the position of what is malformed, the field of what does not fit."""
+"""JSON bodies in: never more than the limit, the position of what is malformed, the field of what does not fit."""
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from feature_repo.errors import BadInput
+from feature_repo.errors import BadInput, TooLarge
 from serving.problem import bad_request
 
 M = TypeVar("M", bound=BaseModel)
-S = TypeVar("S", bound=msgspec.Struct)
+
+
+class LimitBody:
+    """ASGI middleware: TooLarge as soon as more than ``limit`` bytes came, whatever Content-Length promised."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self.app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] == "GET":
+            await self.app(scope, receive, send)
+            return
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                raise TooLarge(f"the body is over the limit of {self._limit:,} bytes; send fewer records at once")
+            return message
+
+        await self.app(scope, counted, send)
 
 
 async def read_model(request: Request, model: type[M]) -> M:
@@ -56,5 +80,5 @@ def malformed(raw: bytes, reason: str) -> BadInput:
 
 
 def _no_records(field: str, found: str) -> BadInput:
-    expected: Any = f'the body must be {{"{field}": [ … ]}} with at least one record'
+    expected = f'the body must be {{"{field}": [ … ]}} with at least one record'
     return BadInput(f"{expected}; it {found}", errors=[{"field": field, "value": None, "reason": found}])

@@ -1,7 +1,7 @@
 """The catalogue in memory: what each market sells right now, as masks that filter candidates in microseconds.
 
-A product has a base record and may have a record of its own for a market, which replaces the base there. Without
-any product at all (a shop that sends no product feed) every item counts as sold; with the first product that
+A product has a base record and may have a record of its own for a market, which replaces the base there. In a shop
+that sends no product feed every item counts as sold, once the feed is known to be empty; with the first product that
 arrives, only what the catalogue holds is.
 
 Not for threads: feed, requests and model swaps all run on the service's event loop.
@@ -68,6 +68,7 @@ class Alignment:
 class Catalogue:
     def __init__(self) -> None:
         self.taxonomy = Taxonomy()
+        self._whole = False
         self._row_of: dict[str, int] = {}
         self._item_ids: list[str] = [""]
         self._offers: list[dict[str | None, Offer]] = [{}]
@@ -101,6 +102,12 @@ class Catalogue:
             self._by_age = None
         for market, shown in self._shown.items():
             shown[row] = self._is_shown(row, market)
+
+    def settle(self) -> None:
+        """All records there are have arrived; only now does an item without one count as sold, if there is none."""
+        self._whole = True
+        for market, shown in self._shown.items():
+            shown[_ABSENT] = self._is_shown(_ABSENT, market)
 
     def align(self, index: Mapping[str, int]) -> Alignment:
         """Tie a model's vocabulary (item id to position) to the catalogue, for as long as the result is held."""
@@ -178,7 +185,7 @@ class Catalogue:
 
     def _is_shown(self, row: int, market: str | None) -> bool:
         if row == _ABSENT:
-            return not self._row_of
+            return self._whole and not self._row_of
         offers = self._offers[row]
         if market is None and None not in offers:
             return all(offer.shown for offer in offers.values())

@@ -40,14 +40,11 @@ class CatalogueFeed:
         self._snapshot = snapshot
         self._log = log
         self._metrics = metrics
-        self._caught_up: set[str] = set()
+        self._behind = {PRODUCTS, TAXONOMY}
+        self.caught_up = asyncio.Event()
+        """Set once everything that stood in the log at the start is in memory."""
         self.problem: str | None = None
         """What keeps the feed from following the log; None while it does."""
-
-    @property
-    def caught_up(self) -> bool:
-        """True once everything that stood in the log at the start is in memory."""
-        return len(self._caught_up) == 2
 
     async def run(self) -> None:
         """Load, then follow until cancelled."""
@@ -85,7 +82,7 @@ class CatalogueFeed:
                             offsets[record.partition] = record.offset + 1
                         self.problem = None
                         if len(records) < BATCH:
-                            self._caught_up.add(topic)
+                            self._reached_end(topic)
                         await asyncio.sleep(0)
                 finally:
                     await tail.close()
@@ -93,6 +90,12 @@ class CatalogueFeed:
                 self.problem = str(error)
                 logger.warning("catalogue: cannot follow %s, trying again: %s", topic, error)
                 await asyncio.sleep(RETRY_SECONDS)
+
+    def _reached_end(self, topic: str) -> None:
+        self._behind.discard(topic)
+        if not self._behind and not self.caught_up.is_set():
+            self._catalogue.settle()
+            self.caught_up.set()
 
     def _take_product(self, record: Record) -> None:
         product = read_record(StoredProduct, record.value, "item_id")

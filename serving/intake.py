@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
+from pydantic import BaseModel
 
 from feature_repo.errors import BadInput
 from ingestion.contracts.event import QualityFlag, ReceivedEvent
 from ingestion.contracts.parse import parse_event, parse_product, to_log
 from ingestion.contracts.rejection import FieldError, Rejection
 from ingestion.contracts.taxonomy import Category, StoredCategory, tree_problems
-from ingestion.transports.log import EVENTS, PRODUCTS, TAXONOMY, EventLog, Message
+from ingestion.transports.log import EVENTS, MAX_RECORD_BYTES, PRODUCTS, TAXONOMY, EventLog, Message
 from serving.catalogue import Catalogue
 from serving.metrics import Metrics
 from serving.recent_ids import RecentIds
@@ -93,20 +94,24 @@ class EventIntake:
         """Append the good events, durably. Raises TryLater when the log does not take them; nothing counts then."""
         received_at = self._clock()
         events: dict[str, ReceivedEvent] = {}
+        messages: list[Message] = []
         rejected: list[RejectedEvent] = []
         duplicates = 0
         for index, raw in enumerate(records):
             if index % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
-            event = self._checked(parse_event(bytes(raw), received_at))
-            if isinstance(event, Rejection):
-                rejected.append(RejectedEvent(index, event.record_id, event.errors))
-            elif event.event_id in events or event.event_id in self._recent:
+            read = self._read(raw, received_at)
+            if isinstance(read, Rejection):
+                rejected.append(RejectedEvent(index, read.record_id, read.errors))
+                continue
+            event, message = read
+            if event.event_id in events or event.event_id in self._recent:
                 duplicates += 1
-            else:
-                events[event.event_id] = event
-        if events:
-            await self._log.append(EVENTS, [Message(e.customer_key.encode(), to_log(e)) for e in events.values()])
+                continue
+            events[event.event_id] = event
+            messages.append(message)
+        if messages:
+            await self._log.append(EVENTS, messages)
         for event in events.values():
             self._recent.add(event.event_id)
             self._trending.add(event)
@@ -114,6 +119,13 @@ class EventIntake:
         self._duplicates.inc(duplicates)
         self._rejected.inc(len(rejected))
         return EventReceipt(len(events), duplicates, rejected)
+
+    def _read(self, raw: msgspec.Raw, received_at: datetime) -> tuple[ReceivedEvent, Message] | Rejection:
+        event = self._checked(parse_event(bytes(raw), received_at))
+        if isinstance(event, Rejection):
+            return event
+        message = _message(event, event.customer_key, event.event_id)
+        return message if isinstance(message, Rejection) else (event, message)
 
     def _checked(self, event: ReceivedEvent | Rejection) -> ReceivedEvent | Rejection:
         """The event against what only this shop knows: its markets refuse, its catalogue flags."""
@@ -142,10 +154,11 @@ class CatalogueIntake:
             if index % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
             product = parse_product(bytes(raw), updated_at)
-            if isinstance(product, Rejection):
-                rejected.append(RejectedProduct(index, product.record_id, product.errors))
+            message = product if isinstance(product, Rejection) else _message(product, product.key, product.item_id)
+            if isinstance(message, Rejection):
+                rejected.append(RejectedProduct(index, message.record_id, message.errors))
             else:
-                messages.append(Message(product.key.encode(), to_log(product)))
+                messages.append(message)
         if messages:
             await self._log.append(PRODUCTS, messages)
         return ProductReceipt(len(messages), rejected)
@@ -170,3 +183,13 @@ class CatalogueIntake:
         stored = StoredCategory.model_construct(**fields, taxonomy_version=version, size=size, updated_at=now)
         # One key for all nodes keeps a version's nodes together and the versions in order.
         return Message(TAXONOMY.encode(), to_log(stored))
+
+
+def _message(record: BaseModel, key: str, record_id: str) -> Message | Rejection:
+    """The record as the log takes it; one that is too large is refused here, so that its neighbours still get in."""
+    message = Message(key.encode(), to_log(record))
+    size = len(message.key) + len(message.value)
+    if size <= MAX_RECORD_BYTES:
+        return message
+    reason = f"takes {size:,} bytes, more than the {MAX_RECORD_BYTES:,} of one record; shorten texts or split it"
+    return Rejection((FieldError("(record)", None, reason),), record_id)

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from feature_repo.errors import Corrupt, ShopfloorError
+from feature_repo.errors import Corrupt, ShopfloorError, TryLater
 from serving.catalogue import Alignment, Catalogue
 from serving.metrics import Metrics
 from training.blend import propose
@@ -50,8 +50,8 @@ class ModelSlot:
         self.previous: ServedModel | None = None
         self.problem: str | None = None
         """Why the champion is not the model in use; None when it is, or when there is none yet."""
-        self.looked = False
-        """True once the registry answered, or failed to, for the first time."""
+        self.looked = asyncio.Event()
+        """Set once the registry answered, or failed to, for the first time."""
 
     def take_over(self, model: ServedModel) -> None:
         self.previous, self.current = self.current, model
@@ -99,12 +99,14 @@ class ModelFollower:
         except Exception as error:  # a registry or a model may fail in ways of its own; the one in use stays
             self._tell(f"{type(error).__name__}: {error}")
         finally:
-            slot.looked = True
+            slot.looked.set()
 
     async def _prepared(self, version: str) -> ServedModel:
-        folder = await asyncio.to_thread(self._registry.fetch, version)
         try:
+            folder = await asyncio.to_thread(self._registry.fetch, version)
             bundle = await asyncio.to_thread(_opened, folder, version)
+        except TryLater:
+            raise
         except Exception:
             self._refused, self._refused_rounds = version, 0
             self._metrics.model_refused.inc()

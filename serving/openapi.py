@@ -16,6 +16,7 @@ from serving.question import Answer, Filters, Question
 from serving.readiness import Readiness
 
 TEMPLATE: Final = "#/components/schemas/{name}"
+PYDANTIC_TEMPLATE: Final = "#/components/schemas/{model}"
 BODIES: Final = (EventBatch, ProductBatch, TaxonomyBody, Question, Problem)
 ANSWERS: Final = (Answer, EventReceipt, ProductReceipt, TaxonomyReceipt, UserFeatures, Erased, Health, Readiness)
 
@@ -124,7 +125,7 @@ def _responses(name: str, status: int = HTTPStatus.OK) -> dict[str, Any]:
 def _query_parameters() -> list[dict[str, Any]]:
     parameters = []
     for model in (Question, Filters):
-        schema = model.model_json_schema(ref_template=TEMPLATE)
+        schema = model.model_json_schema(ref_template=PYDANTIC_TEMPLATE)
         for name, field in schema["properties"].items():
             if name != "filters":
                 described = {"description": field.pop("description", "")}

@@ -1,7 +1,7 @@
 """Errors as HTTP shows them: RFC 9457 problem documents, built from the table in ``feature_repo/errors.py``."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -74,7 +74,7 @@ def bad_request(error: ValidationError | RequestValidationError) -> BadInput:
     """Pydantic's errors as one BadInput that names every field."""
     errors = [
         FieldError(
-            field=str(e.get("ctx", {}).get("field") or ".".join(str(part) for part in e["loc"]) or "(body)"),
+            field=str(e.get("ctx", {}).get("field") or _path(e["loc"]) or "(body)"),
             value=None if e["type"].startswith("missing") else shown(e.get("input")),
             reason=e["msg"].removeprefix("Value error, "),
         )
@@ -82,6 +82,11 @@ def bad_request(error: ValidationError | RequestValidationError) -> BadInput:
     ]
     first = errors[0]
     return BadInput(f"{first.field}: {first.reason}", errors=errors)
+
+
+def _path(location: Sequence[int | str]) -> str:
+    """``limit`` rather than FastAPI's ``query.limit``: the caller knows where they put it."""
+    return ".".join(str(part) for part in location if part not in ("query", "path", "body"))
 
 
 def install(app: FastAPI) -> None:
@@ -110,7 +115,6 @@ async def _http(request: Request, error: HTTPException) -> Response:
     detail = {
         404: f"there is nothing at {request.url.path}; /docs lists every path",
         405: f"{request.method} is not answered at {request.url.path}; allowed: {headers.get('Allow', 'see /docs')}",
-        413: "the body is over this service's limit (serving.body_limit_bytes); send fewer records at once",
     }.get(status, str(error.detail))
     return problem(request, status, HTTPStatus(status).phrase.capitalize(), detail, headers=headers)
 

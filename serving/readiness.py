@@ -56,7 +56,7 @@ async def _answers(check: Awaitable[str]) -> PartState:
 def _catalogue(service: Service) -> PartState:
     if service.feed.problem is not None:
         return PartState("failing", service.feed.problem)
-    if not service.feed.caught_up:
+    if not service.feed.caught_up.is_set():
         return PartState("starting", "loading products and taxonomy")
     return PartState("ok", f"{len(service.catalogue)} products, {len(service.catalogue.taxonomy)} categories")
 
@@ -66,7 +66,7 @@ def _model(service: Service) -> PartState:
     serves = "no model" if slot.current is None else f"model {slot.current.bundle.version}"
     if slot.problem is not None:
         return PartState("failing", f"{serves} answers; the champion cannot be taken over: {slot.problem}")
-    if not slot.looked:
+    if not slot.looked.is_set():
         return PartState("starting", "looking for the champion")
     if slot.current is None:
         return PartState("ok", "no champion yet; run shopfloor train, until then popular and new products are shown")

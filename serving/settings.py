@@ -21,6 +21,8 @@ class ServingSettings(BaseModel):
     """Answers that may wait to be logged; further ones are dropped and counted."""
     model_poll_seconds: Annotated[float, Field(gt=0)] = 1.0
     """How often the champion alias is looked up."""
+    start_seconds: Annotated[float, Field(ge=0)] = 30.0
+    """How long the first request may wait until catalogue and model are loaded; later the service starts without."""
     category_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     """At most this share of one answer comes from one category, on placements that mix categories."""
     pins: Mapping[str, tuple[Id, ...]] = {}

@@ -3,9 +3,12 @@
 import asyncio
 import gc
 import time
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from feature_repo.online import OnlineFeatures
@@ -16,7 +19,9 @@ from ingestion.stream.features_group import FeaturesGroup
 from ingestion.stream.lake_group import LakeGroup
 from ingestion.transports.log import EventLog
 from ingestion.transports.opening import open_log
+from serving.app import Parts, create_app
 from shopfloor.settings import Settings
+from training.registry import ModelRegistry
 
 
 @asynccontextmanager
@@ -40,6 +45,29 @@ async def online_features(settings: Settings) -> AsyncIterator[OnlineFeatures]:
 
 def lake(settings: Settings) -> Lake:
     return Lake(settings.lake_address)
+
+
+def model_registry(settings: Settings) -> ModelRegistry:
+    return ModelRegistry(settings.models_address, settings.data / "models", settings.data / "mlartifacts")
+
+
+@asynccontextmanager
+async def service(settings: Settings) -> AsyncIterator[FastAPI]:
+    """The HTTP application with its gateways open."""
+    async with event_log(settings, "serve") as log, online_features(settings) as features:
+        yield create_app(
+            Parts(
+                log=log,
+                features=features,
+                lake=lake(settings),
+                registry=model_registry(settings),
+                settings=settings.serving,
+                keys=settings.keys,
+                markets=settings.markets,
+                clock=lambda: datetime.now(UTC),
+                new_id=lambda: uuid.uuid4().hex,
+            )
+        )
 
 
 async def run_lake_worker(settings: Settings, stop: asyncio.Event) -> None:
