@@ -1,0 +1,287 @@
+"""The registry against MLflow's real stores: the embedded SQLite one and a real tracking server."""
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+
+from feature_repo.errors import Conflict, Corrupt, NotFound, TryLater
+from tests.unit.training.bundles import NOON, a_bundle
+from tests.unit.training.candidate_suite import TEA
+from training.bundle import MANIFEST, Bundle
+from training.mlflow_client import open_client
+from training.registry import CHALLENGER, CHAMPION, MODEL, ModelRegistry
+from training.registry_reader import MlflowReader, registry_reader
+
+
+def ticking() -> Any:
+    minutes = itertools.count()
+    return lambda: NOON + timedelta(minutes=next(minutes))
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> ModelRegistry:
+    return ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "cache", tmp_path / "mlartifacts", ticking())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    a_bundle(tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def register(registry: ModelRegistry, folder: Path) -> str:
+    return registry.register(folder, {"blend.hr_20": 0.5}, {"seed": 7})
+
+
+class TestAnEmptyRegistry:
+    def test_has_no_champion(self, registry: ModelRegistry) -> None:
+        assert registry.version_of(CHAMPION) is None
+        assert registry.champions() == []
+
+    @pytest.mark.parametrize("version", ["1", "", "../1", "latest"])
+    def test_has_no_versions(self, registry: ModelRegistry, version: str) -> None:
+        with pytest.raises(NotFound, match="shopfloor train"):
+            registry.fetch(version)
+        with pytest.raises(NotFound):
+            registry.promote(version)
+
+    def test_cannot_roll_back(self, registry: ModelRegistry) -> None:
+        with pytest.raises(Conflict):
+            registry.rollback()
+
+    def test_that_is_no_database(self, tmp_path: Path) -> None:
+        (tmp_path / "mlflow.db").write_text("not a database, but long enough to be read as the header of one" * 20)
+        registry = ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "cache")
+        with pytest.raises(TryLater, match=r"mlflow\.db"):
+            registry.version_of(CHAMPION)
+
+
+class TestAVersion:
+    def test_comes_back_as_it_was_registered(self, registry: ModelRegistry, folder: Path) -> None:
+        version = register(registry, folder)
+        fetched = registry.fetch(version)
+        assert (fetched / MANIFEST).read_bytes() == (folder / MANIFEST).read_bytes()
+        assert Bundle.open(fetched, version).version == version
+        assert registry.fetch(version) == fetched
+        assert registry.manifest(version).metrics == {"blend.hr_20": 0.5}
+
+    def test_has_a_run_with_its_metrics_and_params(self, registry: ModelRegistry, folder: Path, tmp_path: Path) -> None:
+        version = register(registry, folder)
+        client = open_client(f"sqlite:///{tmp_path}/mlflow.db")
+        run = client.get_run(client.get_model_version(MODEL, version).run_id)
+        assert run.data.metrics == {"blend.hr_20": 0.5}
+        assert run.data.params == {"seed": "7"}
+        assert run.info.status == "FINISHED"
+
+    def test_is_a_model_that_plain_mlflow_can_load(self, registry: ModelRegistry, folder: Path, tmp_path: Path) -> None:
+        version = register(registry, folder)
+        source = open_client(f"sqlite:///{tmp_path}/mlflow.db").get_model_version_download_uri(MODEL, version)
+        import mlflow.pyfunc
+
+        model = mlflow.pyfunc.load_model(source)
+        answer = model.predict(pd.DataFrame({"item_ids": [[TEA[0]]], "placement": ["home"], "n": [2]}))
+        assert set(answer["item_ids"][0]) <= set(TEA)
+        assert not list((tmp_path / "mlartifacts").rglob("*.pkl"))
+
+    def test_whose_cached_copy_was_damaged_is_fetched_again(self, registry: ModelRegistry, folder: Path) -> None:
+        version = register(registry, folder)
+        fetched = registry.fetch(version)
+        (fetched / "item_ids.npy").write_bytes(b"")
+        assert (registry.fetch(version) / "item_ids.npy").read_bytes() == (folder / "item_ids.npy").read_bytes()
+
+    @pytest.mark.parametrize("name", ["item_ids.npy", MANIFEST])
+    def test_whose_stored_files_were_damaged_is_refused(
+        self, registry: ModelRegistry, folder: Path, tmp_path: Path, name: str
+    ) -> None:
+        version = register(registry, folder)
+        [stored] = (tmp_path / "mlartifacts").rglob(name)
+        content = stored.read_bytes()
+        stored.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        with pytest.raises(Corrupt, match=name):
+            registry.fetch(version)
+        assert [path for path in (tmp_path / "cache").iterdir() if not path.name.startswith(".")] == []
+
+    def test_whose_bundle_is_not_whole_is_never_registered(self, registry: ModelRegistry, folder: Path) -> None:
+        (folder / "item_ids.npy").unlink()
+        with pytest.raises(Corrupt, match=r"item_ids\.npy"):
+            register(registry, folder)
+        with pytest.raises(NotFound):
+            registry.fetch("1")
+
+    def test_that_another_process_fetches_at_the_same_time(
+        self, registry: ModelRegistry, folder: Path, tmp_path: Path
+    ) -> None:
+        version = register(registry, folder)
+        code = (
+            "import sys, pathlib; from training.registry import ModelRegistry;"
+            "print(ModelRegistry(sys.argv[1], pathlib.Path(sys.argv[2])).fetch('1'))"
+        )
+        command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "cache")]
+        others = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        outputs = [other.communicate(timeout=120)[0].strip() for other in others]
+        assert outputs == [str(registry.fetch(version))] * 2
+
+
+class TestTheChampion:
+    def test_changes_with_each_promotion_and_back(self, registry: ModelRegistry, folder: Path) -> None:
+        for _ in range(3):
+            registry.promote(register(registry, folder))
+        assert registry.version_of(CHAMPION) == "3"
+        assert [promotion.version for promotion in registry.champions()] == ["1", "2", "3"]
+        assert registry.rollback() == "2"
+        assert registry.version_of(CHAMPION) == "2"
+        assert registry.rollback() == "1"
+        with pytest.raises(Conflict, match="before the present one"):
+            registry.rollback()
+        assert registry.version_of(CHAMPION) == "1"
+
+    def test_promoted_twice_is_one_champion(self, registry: ModelRegistry, folder: Path) -> None:
+        first, second = register(registry, folder), register(registry, folder)
+        registry.promote(first)
+        registry.promote(second)
+        registry.promote(second)
+        assert registry.rollback() == first
+
+    def test_set_by_hand_in_mlflow_is_the_present_one(
+        self, registry: ModelRegistry, folder: Path, tmp_path: Path
+    ) -> None:
+        first, second = register(registry, folder), register(registry, folder)
+        registry.promote(first)
+        open_client(f"sqlite:///{tmp_path}/mlflow.db").set_registered_model_alias(MODEL, CHAMPION, second)
+        assert registry.version_of(CHAMPION) == second
+        assert registry.rollback() == first
+
+    def test_before_that_was_deleted_is_passed_over(
+        self, registry: ModelRegistry, folder: Path, tmp_path: Path
+    ) -> None:
+        for _ in range(3):
+            registry.promote(register(registry, folder))
+        open_client(f"sqlite:///{tmp_path}/mlflow.db").delete_model_version(MODEL, "2")
+        assert registry.rollback() == "1"
+
+    def test_keeps_why_it_was_promoted(self, registry: ModelRegistry, folder: Path) -> None:
+        registry.promote(register(registry, folder), why="the sale starts")
+        [promotion] = registry.champions()
+        assert promotion.why == "the sale starts"
+        assert datetime.fromisoformat(promotion.at) >= NOON
+
+
+def test_a_training_killed_while_registering_leaves_nothing_half_registered(
+    registry: ModelRegistry, folder: Path, tmp_path: Path
+) -> None:
+    """Killed at ever later moments, until one is quick enough to finish: each version that exists is whole."""
+    code = (
+        "import sys, pathlib; from training.registry import ModelRegistry;"
+        "r = ModelRegistry(sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]));"
+        "r.version_of('champion'); import mlflow.pyfunc; print('ready', flush=True);"
+        "r.register(pathlib.Path(sys.argv[4]), {'m': 1.0}, {})"
+    )
+    places = [f"sqlite:///{tmp_path}/mlflow.db", *(str(tmp_path / name) for name in ("cache", "mlartifacts", "bundle"))]
+    survived = 0
+    for milliseconds in (0, 150, 600, 60_000):
+        process = subprocess.Popen([sys.executable, "-c", code, *places], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            process.wait(timeout=milliseconds / 1000)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+        survived += process.wait() == 0
+        process.stdout.close()
+    assert survived >= 1
+    versions = open_client(places[0]).search_model_versions(f"name = '{MODEL}'")
+    assert len(versions) >= survived
+    for version in versions:
+        Bundle.open(registry.fetch(version.version), version.version)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MLflow tracking server that keeps the artifacts itself."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    mlflow = shutil.which("mlflow", path=str(Path(sys.executable).parent))
+    assert mlflow, "MLflow is a requirement and brings its own command"
+    command = [mlflow, "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    stores = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "files")]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, *stores], stdout=log, stderr=log, start_new_session=True, cwd=folder,
+            env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+        )  # fmt: skip
+        try:
+            deadline = time.monotonic() + 90
+            while True:
+                try:
+                    httpx.get(f"http://127.0.0.1:{port}/health", timeout=2).raise_for_status()
+                    break
+                except httpx.HTTPError:
+                    if time.monotonic() > deadline or process.poll() is not None:
+                        pytest.fail(f"the MLflow server did not start: {(folder / 'log').read_text()[-2000:]}")
+                    time.sleep(0.2)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(timeout=30)
+
+
+def test_a_tracking_server_keeps_and_hands_out_versions(server: str, folder: Path, tmp_path: Path) -> None:
+    registry = ModelRegistry(server, tmp_path / "cache", clock=ticking())
+    assert registry.version_of(CHAMPION) is None
+    version = register(registry, folder)
+    registry.promote(version)
+    registry.challenge(version)
+    assert registry.version_of(CHAMPION) == registry.version_of(CHALLENGER) == version
+    Bundle.open(registry.fetch(version), version)
+    with pytest.raises(NotFound):
+        registry.fetch("99")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "server"])
+def test_the_light_readers_answer_as_mlflow_does(kind: str, folder: Path, tmp_path: Path, request: Any) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db" if kind == "sqlite" else request.getfixturevalue("server")
+    registry = ModelRegistry(uri, tmp_path / "cache", tmp_path / "mlartifacts")
+    version = register(registry, folder)
+    registry.promote(version)
+    light, full = registry_reader(uri), MlflowReader(uri)
+    for alias in (CHAMPION, CHALLENGER, "nobody's"):
+        assert light.version_of(MODEL, alias) == full.version_of(MODEL, alias)
+    for known in (version, "99"):
+        assert light.tags(MODEL, known) == full.tags(MODEL, known)
+
+
+def test_a_server_that_is_down_is_asked_again_later(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        registry = ModelRegistry(f"http://127.0.0.1:{free.getsockname()[1]}", tmp_path)
+        with pytest.raises(TryLater, match="does not answer"):
+            registry.version_of(CHAMPION)
+
+
+def test_following_an_alias_imports_no_mlflow(registry: ModelRegistry, folder: Path, tmp_path: Path) -> None:
+    """MLflow would cost each serving process 110 MB."""
+    registry.promote(register(registry, folder))
+    code = (
+        "import sys, json, pathlib; from training.registry import ModelRegistry; from training.bundle import Bundle;"
+        "r = ModelRegistry(sys.argv[1], pathlib.Path(sys.argv[2]));"
+        "Bundle.open(r.fetch(r.version_of('champion')), '1');"
+        "print(json.dumps([m for m in ('mlflow', 'sqlalchemy') if m in sys.modules]))"
+    )
+    command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "cache")]
+    assert json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout) == []
