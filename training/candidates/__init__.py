@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from training.candidates.als import Als
+from training.candidates.buy_again import BuyAgain
 from training.candidates.candidate import CandidateModel
 from training.candidates.covisitation import BoughtTogether, Covisitation
 from training.candidates.popular import Popular
@@ -12,6 +14,8 @@ MODELS: Final[Mapping[str, type[CandidateModel]]] = {
     model.name: model
     for model in (
         Popular,
+        Als,
+        BuyAgain,
         SessionKnn,
         Covisitation,
         BoughtTogether,

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feature_repo.activity import Kind
-from training.interactions import Codes, Floats
+from training.interactions import Codes, Floats, History, Ints
 
 _WEIGHT: Final[dict[Kind, float]] = {Kind.VIEW: 1.0, Kind.WISH: 2.0, Kind.CART: 3.0, Kind.BUY: 5.0}
 _TABLE: Final[Floats] = np.array([_WEIGHT.get(Kind(code), 0) if code else 0 for code in range(5)], dtype=np.float32)
@@ -21,3 +21,11 @@ def decay(age: npt.NDArray[np.int64], half_life_days: float) -> Floats:
     """Weight of ages in seconds, float32 [n]: 1 at no age or less, one half at the half-life."""
     days = np.maximum(age, 0) / 86_400.0
     return np.exp2(-days / half_life_days).astype(np.float32)
+
+
+def strongest(history: History) -> tuple[Ints, Floats]:
+    """The history's distinct items, int32 [d], and the strongest interest shown in each, float32 [d]."""
+    item, place = np.unique(history.item, return_inverse=True)
+    weight = np.zeros(len(item), np.float32)
+    np.maximum.at(weight, place, interest(history.kind))
+    return item.astype(np.int32), weight

@@ -207,7 +207,8 @@ def _with_basket_times(frame: pd.DataFrame) -> pd.DataFrame:
     frame[EVENT] = np.int8(Kind.BUY)
     frame[SESSION] = frame[USER] + "\0" + frame[BASKET]
     if TIME in frame:
-        return frame
+        frame[TIME] = frame.groupby(SESSION)[TIME].transform("max")
+        return frame.sort_values(TIME, kind="stable", ignore_index=True)
     order = number.groupby(frame[USER]).rank(method="dense", ascending=False)
     frame[TIME] = ((order.max() - order) * DAY).astype(np.int64)
     return frame.sort_values(TIME, kind="stable", ignore_index=True)

@@ -1,0 +1,130 @@
+"""Implicit ALS: taste as a vector, learnt once for items and solved for a customer when the question comes.
+
+Hu, Koren, Volinsky: Collaborative Filtering for Implicit Feedback Datasets (ICDM 2008), fitted by ``implicit``. No
+customer is stored: their vector is the solution of the regularised normal equations over their history (fold-in), so
+a click changes the next answer. ``implicit``'s own ``recalculate_user`` reads out of bounds for an unknown item and
+starts threads, hence the small solve here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from feature_repo.errors import Corrupt
+from training.arrays import read_array, read_settings, write_array, write_settings
+from training.candidates.candidate import NONE, Candidates
+from training.candidates.interest import interest, strongest
+from training.candidates.top import top
+from training.interactions import Floats, History, Interactions, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class AlsSettings:
+    factors: int = 128
+    iterations: int = 15
+    regularization: float = 20.0
+    alpha: float = 40.0
+    """Confidence in an item seen once; what was never touched has confidence 1. Kinds multiply it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Als:
+    """``factors`` float32 [items, f]; ``gram`` float32 [f, f]: factors' factors plus the regularisation."""
+
+    name: ClassVar[str] = "als"
+
+    factors: Floats
+    gram: Floats
+    settings: AlsSettings
+
+    @classmethod
+    def fit(cls, interactions: Interactions, seed: int = 0, settings: AlsSettings | None = None) -> Self:
+        from implicit.cpu.als import AlternatingLeastSquares
+        from threadpoolctl import threadpool_limits
+
+        settings = settings or AlsSettings()
+        # implicit runs its own threads over rows; BLAS threads below them would only be in the way.
+        with threadpool_limits(1, "blas"):
+            model = AlternatingLeastSquares(
+                factors=min(settings.factors, interactions.n_items),
+                regularization=settings.regularization,
+                alpha=settings.alpha,
+                iterations=settings.iterations,
+                random_state=seed,
+            )
+            model.fit(preferences(interactions), show_progress=False)
+            factors = np.ascontiguousarray(model.item_factors, dtype=np.float32)
+            gram = factors.T @ factors + settings.regularization * np.eye(factors.shape[1], dtype=np.float32)
+        return cls(factors, gram.astype(np.float32), settings)
+
+    def propose(self, history: History, n: int) -> Candidates:
+        """The items nearest to the customer's taste; nothing when no item of the history is known."""
+        item, weight = strongest(history)
+        if n < 1 or not len(item):
+            return NONE
+        return top(self.factors @ self._taste(item, weight), n)
+
+    def propose_batch(self, histories: Sequence[History], n: int) -> list[Candidates]:
+        tastes = np.zeros((len(histories), self.factors.shape[1]), np.float32)
+        for row, history in enumerate(histories):
+            item, weight = strongest(history)
+            if len(item):
+                tastes[row] = self._taste(item, weight)
+        return [top(scores, n) for scores in tastes @ self.factors.T]
+
+    def because(self, history: History, item: int) -> int | None:
+        """The newest touch of the item whose share of the score is largest (Hu et al., section 5)."""
+        known, weight = strongest(history)
+        if not len(known) or not 0 <= item < len(self.factors):
+            return None
+        y = self.factors[known]
+        share = (y @ _solve(self._normal(y, weight), self.factors[item])) * weight * self.settings.alpha
+        if share.max() <= 0:
+            return None
+        return int(np.flatnonzero(history.item == known[share.argmax()])[-1])
+
+    def save(self, folder: Path) -> None:
+        write_array(folder, "factors", self.factors)
+        write_array(folder, "gram", self.gram)
+        write_settings(folder, asdict(self.settings))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        try:
+            settings = AlsSettings(**read_settings(folder))
+        except TypeError as error:
+            raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
+        return cls(read_array(folder, "factors", np.float32, 2), read_array(folder, "gram", np.float32, 2), settings)
+
+    def _taste(self, item: Ints, weight: Floats) -> Floats:
+        """The customer's vector [f]: (Y'CY + λI)⁻¹ Y'Cp over the items of the history."""
+        y = self.factors[item]
+        return _solve(self._normal(y, weight), y.T @ (weight * self.settings.alpha))
+
+    def _normal(self, y: Floats, weight: Floats) -> Floats:
+        extra = weight * self.settings.alpha - 1.0
+        return np.asarray(self.gram + (y.T * extra) @ y, dtype=np.float32)
+
+
+def preferences(interactions: Interactions) -> "sp.csr_matrix[np.float32]":
+    """Users by items, each pair with its strongest interest."""
+    weight = interest(interactions.kind)
+    order = np.lexsort((weight, interactions.item, interactions.user))
+    user, item, weight = interactions.user[order], interactions.item[order], weight[order]
+    last = np.r_[(np.diff(user) != 0) | (np.diff(item) != 0), True][: len(user)]
+    shape = (interactions.n_users, interactions.n_items)
+    return sp.csr_matrix((weight[last], (user[last], item[last])), shape=shape, dtype=np.float32)
+
+
+def _solve(normal: Floats, right: Floats) -> Floats:
+    try:
+        solved = cho_solve(cho_factor(normal, lower=True, overwrite_a=True, check_finite=False), right)
+    except LinAlgError:
+        # Nearly dependent factors (a catalogue of a few items): the least-squares solution is as good.
+        solved = np.linalg.lstsq(normal, right, rcond=None)[0]
+    return np.asarray(solved, dtype=np.float32)
