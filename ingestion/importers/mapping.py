@@ -5,6 +5,7 @@ and the nearest name.
 """
 
 import tomllib
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from feature_repo.errors import BadInput, NotFound
-from ingestion.contracts.event import Consent, Event, EventName, Item
+from ingestion.contracts.event import SEGMENT_ALIASES, Consent, Event, EventName, Item
 from ingestion.contracts.product import Product
 from ingestion.contracts.rejection import field_errors
 from ingestion.contracts.taxonomy import Category
@@ -135,7 +136,7 @@ class Mapping(BaseModel):
             raise BadInput(f"the mapping {where}: {problem}")
         return mapping
 
-    def _problems(self) -> Any:
+    def _problems(self) -> Iterator[str]:
         yield from self._unknown_fields()
         given = {*self.fields, *self.constants}
         path = self.categories is not None
@@ -148,8 +149,9 @@ class Mapping(BaseModel):
             if path and "items.item_id" not in given:
                 yield "[categories] needs items.item_id in [fields]: they are categories of an item"
             for value in [*self.values.get("event_name", {}).values(), self.constants.get("event_name", "purchase")]:
-                if value not in EventName._value2member_map_:
-                    yield f"event_name {value!r} is unknown{nearest(str(value), list(EventName))}; {_known(EventName)}"
+                if value not in _EVENT_NAMES:
+                    near = nearest(str(value), _EVENT_NAMES)
+                    yield f"event_name {value!r} is unknown{near}; {_known(_EVENT_NAMES)}"
         elif self.group is not None:
             yield f"[group] joins lines to events; leave it out for target {self.target!r}"
         if self.target == "products" and "item_id" not in given:
@@ -158,7 +160,7 @@ class Mapping(BaseModel):
             yield "a taxonomy comes from category_id and parent_id in [fields] or from [categories], one of the two"
         yield from self._time_problems()
 
-    def _unknown_fields(self) -> Any:
+    def _unknown_fields(self) -> Iterator[str]:
         known = CONTRACT_FIELDS[self.target]
         for table in _BY_FIELD:
             for field in getattr(self, table):
@@ -169,7 +171,7 @@ class Mapping(BaseModel):
                 if field not in self.fields:
                     yield f"[{table}] {field} has no column in [fields]{nearest(field, list(self.fields))}"
 
-    def _time_problems(self) -> Any:
+    def _time_problems(self) -> Iterator[str]:
         form = self.time.format
         if form not in ("iso", "epoch_s", "epoch_ms"):
             if "%" not in form:
@@ -189,6 +191,7 @@ class Mapping(BaseModel):
         return ZoneInfo(self.time.zone) if self.time.zone else None
 
 
+_EVENT_NAMES: Final = (*(name.value for name in EventName), *SEGMENT_ALIASES)
 _BY_FIELD: Final = ("fields", "constants", "values", "prefixes")
 _TABLES: Final[dict[str, type[BaseModel]]] = {
     "": Mapping,
@@ -223,5 +226,5 @@ def _told(error: ValidationError) -> str:
     return f"{where} is no key of a mapping{nearest(key, known)}; {_known(known)}"
 
 
-def _known(names: Any) -> str:
+def _known(names: Iterable[str]) -> str:
     return f"known are {', '.join(names)}"

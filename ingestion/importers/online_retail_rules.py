@@ -19,7 +19,7 @@ NOT_A_PRODUCT: Final = {
     "AMAZONFEE": ("fee of a marketplace", "AMAZONFEE"),
     "CRUK": ("commission of a charity", "CRUK"),
     "PADS": ("pads added to cushions, sold for nothing", "PADS"),
-    "gift voucher": ("gift voucher", r"GIFT(_.*)?"),
+    "GIFT, GIFT_…": ("gift voucher", r"GIFT(_.*)?"),
     "TEST…": ("test", r"TEST.*"),
     "ADJUST…": ("adjustment", r"ADJUST.*"),
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from feature_repo.errors import BadInput, Corrupt
+from feature_repo.errors import BadInput, Corrupt, TryLater
 from ingestion.importers.checkpoint import Checkpoint, only_one, write_durably
 from ingestion.importers.delivery import Delivery
 from ingestion.importers.report import Report
@@ -53,6 +53,8 @@ async def run_import(
                 raise BadInput(f"{importer.sources[0].path} has no lines below its header; there is nothing to import")
             await Delivery(log, checkpoint, path, markets).send(staging, report, progress)
             _finish(importer, staging, report, folder)
+        except OSError as error:
+            raise TryLater(f"{error.filename or folder}: {error.strerror}; mend it and run the import again") from error
         finally:
             staging.close()
         checkpoint.complete = True
