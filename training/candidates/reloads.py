@@ -19,4 +19,4 @@ def reloads_are_common(interactions: Interactions) -> bool:
     within = interactions.session[1:] == interactions.session[:-1]
     views = within & (interactions.kind[1:] == Kind.VIEW)
     repeats = views & (interactions.item[1:] == interactions.item[:-1])
-    return int(np.count_nonzero(repeats)) >= max(COMMON * np.count_nonzero(views), 1)
+    return int(np.count_nonzero(repeats)) >= max(COMMON * int(np.count_nonzero(views)), 1)
