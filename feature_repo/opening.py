@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feature_repo.errors import Misconfigured
+from feature_repo.layout import is_known
 from feature_repo.online import OnlineFeatures, OnlineRows
 
 if TYPE_CHECKING:
@@ -23,7 +24,16 @@ def open_online_features(online_address: str, data: Path, activity_ttl: timedelt
 
         return OnlineWriter(repo_config(online_address, data), definitions(data / "features"))
 
-    return OnlineFeatures(_rows(online_address), writer, activity_ttl)
+    rows = _rows(online_address) if is_known() else _feast_rows(online_address, data)
+    return OnlineFeatures(rows, writer, activity_ttl)
+
+
+def _feast_rows(address: str, data: Path) -> OnlineRows:
+    from feature_repo.definitions import definitions
+    from feature_repo.online_feast import FeastRows
+    from feature_repo.store import repo_config
+
+    return FeastRows(repo_config(address, data), definitions(data / "features"))
 
 
 def _rows(address: str) -> OnlineRows:

@@ -5,7 +5,7 @@ from typing import Final
 
 import typer
 
-from shopfloor.commands import demo, doctor, evaluate, import_, replay, serve, up, work
+from shopfloor.commands import demo, doctor, evaluate, import_, materialize, replay, serve, up, work
 
 VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (
     demo.register,
@@ -14,6 +14,7 @@ VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (
     work.register,
     import_.register,
     replay.register,
+    materialize.register,
     evaluate.register,
     doctor.register,
 )
