@@ -48,15 +48,15 @@ async def send_catalogue(shop: DemoShop, log: EventLog, now: datetime) -> int:
     return count
 
 
-async def send_history(deliveries: Iterable[Delivery], log: EventLog, advance: Callable[[int], None]) -> Sent:
-    """Every event in the order of arrival; ``advance`` is told how many went in with each batch."""
+async def send_history(deliveries: Iterable[Delivery], log: EventLog, show: Callable[[int], None]) -> Sent:
+    """Every event in the order of arrival; ``show`` is told how many went in so far."""
     sent = Sent()
     for batch in _batches(deliveries):
         await log.append(EVENTS, [Message(delivery.key, delivery.value) for delivery in batch])
         for delivery in batch:
             _sample(sent, delivery)
         sent.events += len(batch)
-        advance(len(batch))
+        show(sent.events)
     return sent
 
 

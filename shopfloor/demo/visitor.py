@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, cast
 
 import httpx
 import numpy as np
@@ -114,9 +114,9 @@ class Visitor:
         return [int(i) for i in of_category[np.argsort(-truth[of_category])[:n]]]
 
 
-def _read(response: httpx.Response, expected: int) -> dict:  # type: ignore[type-arg]
+def _read(response: httpx.Response, expected: int) -> dict[str, Any]:
     if response.status_code != expected:
         raise ShopfloorError(
             f"{response.request.method} {response.request.url} answered {response.status_code}: {response.text[:300]}"
         )
-    return response.json()
+    return cast(dict[str, Any], response.json())

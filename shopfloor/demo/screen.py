@@ -1,0 +1,36 @@
+"""What the demo shows: tables that read well in colour and in a plain log."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from shopfloor.demo.visitor import Answer, Recommended
+
+
+def before_and_after(title: str, before: Answer, after: Answer) -> Table:
+    """The answers side by side; what is new after the clicks is marked."""
+    table = Table("", "before", "after three clicks", title=title, title_justify="left", show_lines=False)
+    known = {item.item_id for item in before.items}
+    for place in range(max(len(before.items), len(after.items))):
+        old = before.items[place] if place < len(before.items) else None
+        new = after.items[place] if place < len(after.items) else None
+        is_new = new is not None and new.item_id not in known
+        table.add_row(str(place + 1), _cell(old, False), _cell(new, is_new))
+    return table
+
+
+def _cell(item: Recommended | None, is_new: bool) -> Text:
+    if item is None:
+        return Text("")
+    price = "" if item.price is None else f"  {item.price:,.2f} {item.currency}"
+    name = Text(("* " if is_new else "  ") + item.name, style="bold green" if is_new else "")
+    return name.append(price, style="cyan").append(f"\n  {item.reason}", style="dim")
+
+
+def pairs(title: str, rows: Sequence[tuple[str, str]]) -> Table:
+    """Two columns without a frame, for addresses and figures."""
+    table = Table(title=title, title_justify="left", box=None, show_header=False, pad_edge=False)
+    for name, value in rows:
+        table.add_row(Text(name, style="bold"), Text(value))
+    return table
