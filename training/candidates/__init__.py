@@ -7,6 +7,7 @@ from training.candidates.als import Als
 from training.candidates.buy_again import BuyAgain
 from training.candidates.candidate import CandidateModel
 from training.candidates.covisitation import BoughtTogether, Covisitation
+from training.candidates.graph_filter import GraphFilter
 from training.candidates.popular import Popular
 from training.candidates.session_knn import SessionKnn
 
@@ -16,6 +17,7 @@ MODELS: Final[Mapping[str, type[CandidateModel]]] = {
         Popular,
         Als,
         BuyAgain,
+        GraphFilter,
         SessionKnn,
         Covisitation,
         BoughtTogether,

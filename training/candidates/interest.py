@@ -23,9 +23,15 @@ def decay(age: npt.NDArray[np.int64], half_life_days: float) -> Floats:
     return np.exp2(-days / half_life_days).astype(np.float32)
 
 
-def strongest(history: History) -> tuple[Ints, Floats]:
-    """The history's distinct items, int32 [d], and the strongest interest shown in each, float32 [d]."""
+def strongest(history: History, half_life_days: float = 0.0) -> tuple[Ints, Floats]:
+    """The history's distinct items, int32 [d], and the strongest interest shown in each, float32 [d].
+
+    With a half-life, interest decays with its age.
+    """
     item, place = np.unique(history.item, return_inverse=True)
     weight = np.zeros(len(item), np.float32)
-    np.maximum.at(weight, place, interest(history.kind))
+    shown = interest(history.kind)
+    if half_life_days > 0:
+        shown = shown * decay(history.now - history.time, half_life_days)
+    np.maximum.at(weight, place, shown)
     return item.astype(np.int32), weight
