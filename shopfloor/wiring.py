@@ -7,8 +7,8 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from feature_repo.online import OnlineFeatures
@@ -19,9 +19,14 @@ from ingestion.stream.features_group import FeaturesGroup
 from ingestion.stream.lake_group import LakeGroup
 from ingestion.transports.log import EventLog
 from ingestion.transports.opening import open_log
-from serving.app import Parts, create_app
 from shopfloor.settings import Settings
-from training.registry import ModelRegistry
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from training.registry import ModelRegistry
+
+# What only the service needs (FastAPI, numba, SciPy) is imported there: it would cost each worker 130 MB.
 
 
 @asynccontextmanager
@@ -47,13 +52,17 @@ def lake(settings: Settings) -> Lake:
     return Lake(settings.lake_address)
 
 
-def model_registry(settings: Settings) -> ModelRegistry:
+def model_registry(settings: Settings) -> "ModelRegistry":
+    from training.registry import ModelRegistry
+
     return ModelRegistry(settings.models_address, settings.data / "models", settings.data / "mlartifacts")
 
 
 @asynccontextmanager
-async def service(settings: Settings) -> AsyncIterator[FastAPI]:
+async def service(settings: Settings) -> "AsyncIterator[FastAPI]":
     """The HTTP application with its gateways open."""
+    from serving.app import Parts, create_app
+
     async with event_log(settings, "serve") as log, online_features(settings) as features:
         yield create_app(
             Parts(
