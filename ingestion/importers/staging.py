@@ -4,6 +4,7 @@ Nothing is sent before the whole source has been read, so a wrong column or mapp
 in the order in which they happened. DuckDB keeps what does not fit in memory on disk.
 """
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -25,6 +26,13 @@ ORDER: Final = (TAXONOMY, PRODUCTS, EVENTS)
 
 Progress = Callable[[str, int, int], None]
 """Told the phase (``reading x.csv``, ``sending events``), how much is done and how much there is."""
+
+_NO_ROOM: Final = (
+    duckdb.OutOfMemoryException,
+    duckdb.IOException,
+    duckdb.TransactionException,  # a commit that the disk does not take; nobody else writes here
+    duckdb.FatalException,
+)
 
 _TABLES: Final = """
     CREATE TABLE staged (topic VARCHAR, time_us BIGINT, line BIGINT, part INTEGER, file VARCHAR, lines BIGINT[],
@@ -69,16 +77,18 @@ class Staging:
         self.db = duckdb.connect(str(folder / "staging.duckdb"))
         self.db.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET temp_directory = '{_quoted(folder / 'spill')}'")
         self.db.execute("SET TimeZone = 'UTC'; SET threads = 2")
+        self.db.execute("SET enable_progress_bar = false")  # it would go to standard output
         self.db.execute(_TABLES)
 
     def close(self) -> None:
-        self.db.close()
+        with contextlib.suppress(*_NO_ROOM):
+            self.db.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def run(self, sql: str, values: Sequence[Any] | dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
         try:
             return self.db.execute(sql, values).fetchall()
-        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+        except _NO_ROOM as error:
             raise TryLater(f"the import's workbench is out of room ({error}); make room on the disk") from error
 
     def count(self, sql: str) -> int:
@@ -142,7 +152,7 @@ class Staging:
             result = cursor.execute(query, [topic])
             while rows := result.fetchmany(SEND_ROWS):
                 yield [Staged(*row) for row in rows]
-        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+        except _NO_ROOM as error:
             raise TryLater(f"the import's workbench is out of room ({error}); make room on the disk") from error
         finally:
             cursor.close()
