@@ -24,11 +24,11 @@ def open_online_features(online_address: str, data: Path, activity_ttl: timedelt
 
         return OnlineWriter(repo_config(online_address, data), definitions(data / "features"))
 
-    rows = _rows(online_address) if is_known() else _feast_rows(online_address, data)
+    rows = _rows(online_address) if is_known() else feast_rows(online_address, data)
     return OnlineFeatures(rows, writer, activity_ttl)
 
 
-def _feast_rows(address: str, data: Path) -> OnlineRows:
+def feast_rows(address: str, data: Path) -> OnlineRows:
     from feature_repo.definitions import definitions
     from feature_repo.online_feast import FeastRows
     from feature_repo.store import repo_config
