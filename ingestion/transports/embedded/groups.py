@@ -61,14 +61,16 @@ def fair_moves(
 ) -> Moves:
     """``readers``: live member to its topics, me among them. ``holders``: partition to the member that holds it.
 
-    Each topic is shared evenly; who gets one partition more changes from topic to topic.
+    Each topic is shared evenly; who gets one partition more goes round from topic to topic.
     """
     release: set[TopicPartition] = set()
     take: set[TopicPartition] = set()
-    for turn, topic in enumerate(sorted(readers[me])):
+    dealt = 0
+    for topic in sorted(readers[me]):
         sharing = sorted(member for member, topics in readers.items() if topic in topics)
         lanes = sorted(lane for lane in holders if lane.topic == topic)
-        rank = (sharing.index(me) + turn) % len(sharing)
+        rank = (sharing.index(me) - dealt) % len(sharing)
+        dealt += len(lanes)
         share = len(lanes) // len(sharing) + (rank < len(lanes) % len(sharing))
         mine = [lane for lane in lanes if holders[lane] == me]
         free = [lane for lane in lanes if holders[lane] is None or holders[lane] not in readers]
