@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ingestion.importers.report import Report
     from ingestion.importers.staging import Importer
     from shopfloor.output import Output
+    from shopfloor.settings import LoadedSettings
 
 Again = Annotated[bool, typer.Option("--again", help="Send everything even if this import has finished before.")]
 File = Annotated[Path, typer.Argument(help="CSV (also .gz), JSON lines or Parquet.", show_default=False)]
@@ -78,8 +79,10 @@ def _import(importer: "Importer", config: Path | None, as_json: bool, again: boo
     output.result(report.as_json(), lambda console: show_report(report.as_json(), console))
 
 
-async def _run(importer: "Importer", loaded: Any, output: "Output", again: bool) -> "Report":
+async def _run(importer: "Importer", loaded: "LoadedSettings", output: "Output", again: bool) -> "Report":
     from datetime import UTC, datetime
+
+    from rich.markup import escape
 
     from ingestion.importers.run import run_import
     from ingestion.transports.opening import open_log
@@ -92,7 +95,7 @@ async def _run(importer: "Importer", loaded: Any, output: "Output", again: bool)
 
             def progress(phase: str, done: int, total: int) -> None:
                 if phase not in tasks:
-                    tasks[phase] = bars.add_task(phase, total=total)
+                    tasks[phase] = bars.add_task(escape(phase), total=total)
                 bars.update(tasks[phase], completed=done)
 
             return await run_import(
@@ -113,8 +116,8 @@ def show_report(report: dict[str, Any], console: "Console") -> None:
         say("This import has finished before; nothing was sent. Its report (--again sends everything once more):")
     if report["resumed_after"]:
         say(f"Went on after {report['resumed_after']:,} records that an interrupted run had put into the log.")
-    say(f"Read      {lines['read']:>12,} lines: {lines['used']:,} used, {lines['left_out']:,} left out by rule, ")
-    say(f"          {'':>12} {lines['refused']:,} refused")
+    fates = f"{lines['used']:,} used, {lines['left_out']:,} left out by rule, {lines['refused']:,} refused"
+    say(f"Read      {lines['read']:>12,} lines: {fates}")
     for topic, count in accepted.items():
         names = ", ".join(f"{n:,} {name}" for name, n in report["events"].items()) if topic == "events" else ""
         say(f"Accepted  {count:>12,} {topic}{f' ({names})' if names else ''}")
