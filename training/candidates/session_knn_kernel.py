@@ -98,8 +98,9 @@ def vote(
         first = session_start[neighbours[index]]
         for at in range(first, session_start[neighbours[index] + 1]):
             value = strength[index] * match_weight[newest_match[slot]] * item_weight[session_item[at]]
+            steps = at - first - match_place[slot]
             if neighbour_scale > 0:
-                value *= np.exp(-abs(at - first - match_place[slot]) / neighbour_scale)
+                value *= np.exp(-abs(steps) / neighbour_scale)
             items[filled] = session_item[at]
             values[filled] = value
             filled += 1
