@@ -9,6 +9,15 @@ from feature_repo.errors import Conflict
 MARK: Final = ".made-by-shopfloor-demo"
 CONFIG: Final = "shopfloor.toml"
 LOCK: Final = "up.lock"
+FEAST: Final = """\
+# For `feast -c {folder} ui` and other commands of Feast; the program does not read it.
+project: shopfloor
+provider: local
+registry: {folder}/registry.db
+online_store: {{type: sqlite, path: {folder}/online.db}}
+offline_store: {{type: duckdb}}
+entity_key_serialization_version: 3
+"""
 
 
 def check_ours(folder: Path) -> None:
@@ -28,6 +37,7 @@ def made_afresh(folder: Path, port: int) -> Path:
             shutil.rmtree(entry)
         else:
             entry.unlink()
+    (folder / "feature_store.yaml").write_text(FEAST.format(folder=folder))
     config = folder / CONFIG
     config.write_text(f'# The demo shop. Go on with it: shopfloor up --config {config}\ndata = "."\nport = {port}\n')
     return config

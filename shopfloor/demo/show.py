@@ -82,7 +82,7 @@ def _addresses(settings: Settings) -> dict[str, str]:
         "health": f"{api}/healthz",
         "metrics": f"{api}/metrics",
         "MLflow": f"mlflow ui --backend-store-uri {settings.models_address}",
-        "Feast": f"SHOPFLOOR_DATA={settings.data} feast -c feature_repo ui",
+        "Feast": f"feast -c {settings.data} ui",
         "go on with it": f"shopfloor up --config {settings.data / 'shopfloor.toml'}",
     }
 
