@@ -79,4 +79,4 @@ MARKETS: Final = {
 
 CURRENCY: Final = "GBP"
 ZONE: Final = "Europe/London"
-"""Times in the export are wall-clock times of the shop; an hour that comes twice is taken as DuckDB's ICU does."""
+"""Times in the export are wall-clock times of the shop; of the hour that comes twice in autumn, the second is taken."""
