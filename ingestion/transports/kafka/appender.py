@@ -133,13 +133,7 @@ class KafkaAppender:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await producer.stop()
         except (TimeoutError, KafkaError):
-            # stop() waits for the broker; what it still holds was never acknowledged to anybody.
-            accumulator: Any = producer._message_accumulator
-            accumulator.fail_all(TryLater("the log was closed before Kafka took the records"))
-            with suppress(KafkaError, ShopfloorError, TimeoutError):
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await producer._sender.close()
-                    await producer.client.close()
+            await _abandon(producer)
 
 
 async def _send_lane(
@@ -156,6 +150,22 @@ async def _send_lane(
             batch.append(key=message.key, value=message.value, timestamp=None)
     futures.append(await producer.send_batch(batch, topic, partition=partition))
     return futures
+
+
+async def _abandon(producer: AIOKafkaProducer) -> None:
+    """Close a producer whose own stop() waits without end for a broker that is away.
+
+    What it still holds was never acknowledged to anybody. First the sender must end, for it puts back what it could
+    not send, then the batches are failed, so that nobody waits for them.
+    """
+    accumulator: Any = producer._message_accumulator
+    with suppress(KafkaError, TimeoutError, asyncio.CancelledError):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await producer._sender.close()
+    accumulator.fail_all(TryLater("the log was closed before Kafka took the records"))
+    with suppress(KafkaError, TimeoutError):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await producer.client.close()
 
 
 def _settle(works: Sequence[_Work], error: BaseException | None) -> None:
