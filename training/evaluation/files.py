@@ -57,6 +57,7 @@ def read_file(path: Path, columns: Mapping[str, str], needed: Collection[str], w
         raise BadInput(f"{path} ends in {path.suffix!r}; known are {', '.join(_READERS)}")
     with duckdb.connect() as connection:
         try:
+            connection.execute("SET TimeZone = 'UTC'")
             types = _types(connection, path)
             chosen = _choose(path, columns, types, needed, wanted)
             select = ", ".join(
@@ -120,7 +121,7 @@ def _as_read(name: str, column: str, kind: str) -> str:
         return f"CAST({quoted} AS VARCHAR[])"
     if name == TIME:
         if kind.startswith(("TIMESTAMP", "DATE")):
-            return f"epoch_us(CAST({quoted} AS TIMESTAMP))"
+            return f"epoch_us(CAST({quoted} AS TIMESTAMPTZ))"
         if kind == "VARCHAR":
             return f"coalesce(TRY_CAST({quoted} AS DOUBLE), epoch_us(TRY_CAST({quoted} AS TIMESTAMPTZ)))"
         return f"CAST({quoted} AS DOUBLE)"
