@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
-from feature_repo.errors import Misconfigured
+from feature_repo.errors import Misconfigured, Refused
 
 GRACE_SECONDS: Final = 10.0
 FIRST_PAUSE: Final = 0.5
@@ -37,7 +37,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Commands that are run one after the other every so often; the first that fails ends the run."""
+    """Commands that are run one after the other every so often; the first that fails ends the run.
+
+    A gate that refuses is no failure: trying again soon would only be refused again.
+    """
 
     name: str
     commands: tuple[tuple[str, ...], ...]
@@ -126,6 +129,9 @@ class Supervisor:
     async def _succeeded(self, job: Job) -> bool:
         for command in job.commands:
             code = await self.run_once(job.name, command)
+            if code == Refused.exit_code:
+                log.warning("%s: the gate of `shopfloor %s` did not let this pass", job.name, " ".join(command))
+                return True
             if code != 0:
                 log.warning("%s: `shopfloor %s` ended (%s)", job.name, " ".join(command), _how(code))
                 return False

@@ -1,7 +1,7 @@
 """The demo from end to end: a shop's events become a recommendation that changes as the customer clicks."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +37,8 @@ class Told:
     after: Answer
     clicked: tuple[str, ...]
     seconds_to_change: tuple[float, ...]
+    comparison: Mapping[str, float]
+    """The champion's metrics from its hold-out, the latest sessions, each with ``.low`` and ``.high``."""
 
 
 @dataclass(slots=True)
@@ -117,9 +119,17 @@ class Course:
             latest, waited = await visitor.changed(latest)
             seconds.append(waited)
             done(len(seconds))
-        names = visitor.shop.catalogue.names
+        version = before.model_version
+        registry = wiring.model_registry(self.settings)
+        manifest = await asyncio.to_thread(registry.manifest, version) if version is not None else None
         return Told(
-            visitor.user_id, visitor.market, before, latest, tuple(names[item] for item in items), tuple(seconds)
+            customer=visitor.user_id,
+            market=visitor.market,
+            before=before,
+            after=latest,
+            clicked=tuple(visitor.shop.catalogue.names[item] for item in items),
+            seconds_to_change=tuple(seconds),
+            comparison={} if manifest is None else manifest.metrics,
         )
 
 

@@ -1,6 +1,6 @@
 """What the demo shows: tables that read well in colour and in a plain log."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -26,6 +26,25 @@ def _cell(item: Recommended | None, is_new: bool) -> Text:
     price = "" if item.price is None else f"  {item.price:,.2f} {item.currency}"
     name = Text(("* " if is_new else "  ") + item.name, style="bold green" if is_new else "")
     return name.append(price, style="cyan").append(f"\n  {item.reason}", style="dim")
+
+
+def against_popularity(metrics: Mapping[str, float]) -> Table:
+    """The champion beside plain popularity, with 95 % intervals, on the sessions after those it was fitted on."""
+    table = Table(
+        "the next click of the latest sessions", "champion", "popularity", "difference",
+        title="Champion against plain popularity, 95 % intervals", title_justify="left",
+    )  # fmt: skip
+    for metric, meaning in (("hr_20", "is among 20 (HR@20)"), ("mrr_20", "mean reciprocal rank (MRR@20)")):
+        figures = (f"home.{metric}", f"popular.{metric}", f"over_popular.{metric}")
+        if all(figure in metrics for figure in figures):
+            table.add_row(meaning, *(_with_interval(metrics, figure) for figure in figures))
+    return table
+
+
+def _with_interval(metrics: Mapping[str, float], figure: str) -> str:
+    sign = "+" if figure.startswith("over") else ""
+    low, high = metrics[f"{figure}.low"], metrics[f"{figure}.high"]
+    return f"{metrics[figure]:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
 
 
 def pairs(title: str, rows: Sequence[tuple[str, str]]) -> Table:

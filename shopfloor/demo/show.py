@@ -12,7 +12,7 @@ from rich.console import Console
 
 from shopfloor.demo.course import Course, Told
 from shopfloor.demo.display import Display
-from shopfloor.demo.screen import before_and_after, pairs
+from shopfloor.demo.screen import against_popularity, before_and_after, pairs
 from shopfloor.output import Output
 from shopfloor.settings import LoadedSettings, Settings
 from shopfloor.system import base_url, resident_megabytes, supervisor
@@ -65,14 +65,18 @@ async def _performed(course: Course, display: Display) -> Told:
 
 
 def _draw(console: Console, told: Told, settings: Settings, memory: Mapping[str, float]) -> None:
-    clicked = "; ".join(told.clicked)
+    title = f"What customer {told.customer} ({told.market}) is recommended by model version {told.before.model_version}"
+    each = ", ".join(f"{seconds * 1000:.0f} ms" for seconds in told.seconds_to_change)
     console.print()
-    console.print(before_and_after(f"What customer {told.customer} is recommended", told.before, told.after))
-    console.print(f"* new after the clicks on {clicked}\n", style="dim", highlight=False)
-    each = ", ".join(f"{seconds * 1000:.0f}" for seconds in told.seconds_to_change)
-    console.print(pairs("From click accepted to changed answer", [("milliseconds", each)]))
-    console.print(pairs("\nResident memory", [(name, f"{size:.0f} MB") for name, size in memory.items()]))
-    console.print(pairs("\nOpen", list(_addresses(settings).items())))
+    console.print(before_and_after(title, told.before, told.after))
+    console.print(pairs("", [("* new after the clicks on", name) for name in told.clicked]))
+    console.print(pairs("", [("from each click, accepted, to a changed answer", each)]))
+    console.print()
+    console.print(against_popularity(told.comparison))
+    console.print()
+    console.print(pairs("Resident memory", [(name, f"{size:.0f} MB") for name, size in memory.items()]))
+    console.print()
+    console.print(pairs("Open", list(_addresses(settings).items())))
 
 
 def _addresses(settings: Settings) -> dict[str, str]:

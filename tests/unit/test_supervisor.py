@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from feature_repo.errors import Conflict, Misconfigured
+from feature_repo.errors import Conflict, Misconfigured, Refused
 from shopfloor.claims import claimed_folder
 from shopfloor.supervisor import LONGEST_PAUSE, Job, Service, Supervisor, pause_after
 
@@ -76,6 +76,12 @@ class TestJobs:
         again = rehearsal(tmp_path, stop_after=2, jobs=[TRAIN])
         await again.run(again.stop)
         assert again.ran == ["train", "promote"]
+
+    async def test_that_a_gate_refused_wait_for_their_time_like_done_ones(self, tmp_path: Path) -> None:
+        supervisor = rehearsal(tmp_path, stop_after=2, jobs=[TRAIN], codes={"promote": Refused.exit_code})
+        await supervisor.run(supervisor.stop)
+        await asyncio.sleep(0)
+        assert supervisor.ran == ["train", "promote"]
 
 
 class TestServices:
