@@ -6,10 +6,7 @@ The online rows are written from the published tables by Feast's provider, a bat
 
 import contextlib
 import fcntl
-import logging
 import sqlite3
-import sys
-import warnings
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,6 +18,7 @@ import redis
 from feature_repo.batch import EVER, STEPS, LakeFiles, compute_features
 from feature_repo.definitions import EVENT_TIMESTAMP
 from feature_repo.errors import Conflict, TryLater
+from feature_repo.feast_noise import quiet
 from feature_repo.layout import BATCH_VIEWS, View
 from feature_repo.store import EPOCH, OnlineRow, OnlineWriter, open_store
 from feature_repo.tables import table_path
@@ -52,7 +50,7 @@ def materialize(
         tables = compute_features(
             lake, features_folder, now, since, progress=lambda step: progress(f"compute {step}", next(done), STEPS)
         )
-        with _quiet(), _reachable(online_address):
+        with quiet(), _reachable(online_address):
             store, objects = open_store(online_address, data)
             store.apply(objects.objects())
             writer = OnlineWriter(store.config, objects)
@@ -100,15 +98,6 @@ def _alone(data: Path) -> Iterator[None]:
             raise Conflict(
                 f"another materialisation is at work on {data} (it holds {path}); wait for its end"
             ) from error
-        yield
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Feast reports on standard output, which belongs to our result, and warns of what it will change one day."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
-        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"feast\.")
-        logging.getLogger("feast").setLevel(logging.ERROR)
         yield
 
 

@@ -5,6 +5,7 @@ from feast import FeatureStore
 
 from feature_repo.definitions import EVENT_TIMESTAMP
 from feature_repo.errors import BadInput, NotFound
+from feature_repo.feast_noise import quiet
 
 
 def training_set(store: FeatureStore, entity_frame: pd.DataFrame, service: str) -> pd.DataFrame:
@@ -26,10 +27,11 @@ def training_set(store: FeatureStore, entity_frame: pd.DataFrame, service: str) 
             f"there is no feature service {service}; run shopfloor materialize, which registers them"
         ) from error
     _check(store, entity_frame, service)
-    history = store.get_historical_features(
-        entity_df=entity_frame, features=features, full_feature_names=True, filter_by_created_timestamp=True
-    )
-    joined: pd.DataFrame = history.to_df()
+    with quiet():
+        history = store.get_historical_features(
+            entity_df=entity_frame, features=features, full_feature_names=True, filter_by_created_timestamp=True
+        )
+        joined: pd.DataFrame = history.to_df()
     return joined
 
 
