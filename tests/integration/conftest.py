@@ -1,14 +1,12 @@
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from ingestion.transports.embedded import EmbeddedLog
+from ingestion.transports.log import EventLog
 from tests.integration.stream_shop import Shop
 
 
 @pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    log = await EmbeddedLog.open(tmp_path / "log", "test")
-    yield Shop(log, tmp_path / "lake")
-    await log.close()
+def shop(event_log: EventLog, tmp_path: Path) -> Shop:
+    """A new shop on each kind of log."""
+    return Shop(event_log, tmp_path / "lake")
