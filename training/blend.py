@@ -10,7 +10,7 @@ import numpy as np
 
 from feature_repo.activity import Kind
 from training.bundle import Blends, Bundle
-from training.candidates.candidate import CandidateModel
+from training.candidates.candidate import CandidateModel, Candidates
 from training.candidates.compiled import best
 from training.interactions import Floats, History, Ints
 
@@ -56,15 +56,16 @@ def propose(bundle: Bundle, placement: str, history: History, n: int) -> Blended
     A placement that the bundle does not know is answered like ``home``.
     """
     weights = bundle.blends.get(placement) or bundle.blends.get("home") or {}
-    names, items, scores = [], [], []
-    for name, weight in weights.items():
-        candidates = bundle.models[name].propose(history, max(n, DEPTH))
-        if len(candidates.item):
-            names.append(name)
-            items.append(candidates.item)
-            scores.append(candidates.score * np.float32(weight / candidates.score[0]))
+    return blended({name: bundle.models[name].propose(history, max(n, DEPTH)) for name in weights}, weights, n)
+
+
+def blended(proposals: Mapping[str, Candidates], weights: Mapping[str, float], n: int) -> Blended:
+    """The best ``n`` of what several models proposed; models without a weight are left out."""
+    names = [name for name in weights if name in proposals and len(proposals[name].item)]
     if not names or n < 1:
         return EMPTY
+    items = [proposals[name].item for name in names]
+    scores = [proposals[name].score * np.float32(weights[name] / proposals[name].score[0]) for name in names]
     every, place = np.unique(np.concatenate(items), return_inverse=True)
     share = np.zeros((len(names), len(every)), np.float32)
     share[np.repeat(np.arange(len(names)), [len(part) for part in items]), place] = np.concatenate(scores)

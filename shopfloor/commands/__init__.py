@@ -5,7 +5,20 @@ from typing import Final
 
 import typer
 
-from shopfloor.commands import demo, doctor, evaluate, import_, materialize, replay, serve, up, work
+from shopfloor.commands import (
+    demo,
+    doctor,
+    evaluate,
+    import_,
+    materialize,
+    promote,
+    replay,
+    rollback,
+    serve,
+    train,
+    up,
+    work,
+)
 
 VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (
     demo.register,
@@ -15,6 +28,9 @@ VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (
     import_.register,
     replay.register,
     materialize.register,
+    train.register,
+    promote.register,
+    rollback.register,
     evaluate.register,
     doctor.register,
 )

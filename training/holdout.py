@@ -1,0 +1,135 @@
+"""The hold-out: the latest sessions, kept from a first fit so that a version can be compared before it is used.
+
+The split is one moment for the whole shop: what is asked lies after everything that was learnt from.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from training.blend import DEPTH, blended
+from training.candidates.candidate import CandidateModel, Candidates
+from training.evaluation.bootstrap import Interval, draw_means, interval
+from training.interactions import History, Interactions, Ints
+
+K: Final = 20
+KNOWN: Final = 50
+"""As many of a customer's earlier interactions are known as online features keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    history: History
+    item: int
+    """What the customer went to next."""
+    session: int
+
+
+def split(interactions: Interactions, share: float, most: int, seed: int) -> tuple[Interactions, list[Question]]:
+    """The interactions of all but the latest ``share`` of sessions, and about ``most`` questions about those."""
+    end = np.zeros(interactions.n_sessions, np.int64)
+    np.maximum.at(end, interactions.session, interactions.time)
+    cut = np.quantile(end, 1.0 - share, method="lower")
+    later = np.flatnonzero(end > cut)
+    earlier = _part(interactions, end[interactions.session] <= cut)
+    per_session = len(interactions) / interactions.n_sessions
+    asked = np.random.default_rng(seed).permutation(later)[: max(int(most / per_session), 1)]
+    return earlier, _questions(interactions, earlier, np.sort(asked))
+
+
+def _part(interactions: Interactions, chosen: npt.NDArray[np.bool_]) -> Interactions:
+    sessions, session = np.unique(interactions.session[chosen], return_inverse=True)
+    return replace(
+        interactions,
+        user=interactions.user[chosen],
+        session=session.astype(np.int32),
+        item=interactions.item[chosen],
+        kind=interactions.kind[chosen],
+        time=interactions.time[chosen],
+        market=interactions.market[chosen],
+        n_sessions=len(sessions),
+    )
+
+
+def _questions(interactions: Interactions, earlier: Interactions, sessions: Ints) -> list[Question]:
+    by_user = np.lexsort((earlier.time, earlier.user))
+    user_start = np.searchsorted(earlier.user[by_user], np.arange(interactions.n_users + 1))
+    start = np.searchsorted(interactions.session, sessions)
+    stop = np.searchsorted(interactions.session, sessions, side="right")
+    questions = []
+    for number, (first, last) in enumerate(zip(start.tolist(), stop.tolist(), strict=True)):
+        user = interactions.user[first]
+        past = by_user[user_start[user] : user_start[user + 1]][-KNOWN:]
+        item = np.concatenate([earlier.item[past], interactions.item[first:last]])
+        kind = np.concatenate([earlier.kind[past], interactions.kind[first:last]])
+        time = np.concatenate([earlier.time[past], interactions.time[first:last]])
+        in_session = np.arange(len(item)) >= len(past)
+        for at in range(max(len(past), 1), len(item)):
+            history = History(
+                item=item[:at],
+                kind=kind[:at],
+                time=time[:at],
+                in_session=in_session[:at],
+                market=int(interactions.market[first]),
+                now=int(time[at]),
+            )
+            questions.append(Question(history, int(item[at]), number))
+    return questions
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """HR@20 and MRR@20 of each recipe, ``<recipe>.hr_20``, and of ``home`` over each other one, with intervals."""
+
+    figures: Mapping[str, Interval]
+    questions: int
+
+    def metrics(self) -> dict[str, float]:
+        """Flat, as MLflow and the manifest keep them: ``<figure>``, ``<figure>.low``, ``<figure>.high``."""
+        flat: dict[str, float] = {}
+        for name, figure in self.figures.items():
+            flat |= {name: figure.value, f"{name}.low": figure.low, f"{name}.high": figure.high}
+        return flat
+
+
+def compare(
+    questions: list[Question],
+    models: Mapping[str, CandidateModel],
+    recipes: Mapping[str, Mapping[str, float]],
+    seed: int,
+    asked: Callable[[int], None] = lambda n: None,
+) -> Comparison:
+    """Ask all recipes (name -> model -> weight) the same questions; ``home`` is the one compared with the others."""
+    if not questions:
+        return Comparison({}, 0)
+    values = np.zeros((len(questions), 2 * len(recipes)))
+    for index, question in enumerate(questions):
+        proposals: dict[str, Candidates] = {}
+        for name in {model for weights in recipes.values() for model in weights if model in models}:
+            proposals[name] = models[name].propose(question.history, DEPTH)
+        for column, weights in enumerate(recipes.values()):
+            place = np.flatnonzero(blended(proposals, weights, K).item == question.item)
+            if len(place):
+                values[index, 2 * column : 2 * column + 2] = 1.0, 1.0 / (place[0] + 1)
+        if index % 100 == 99:
+            asked(index + 1)
+    cluster = np.array([question.session for question in questions], np.int32)
+    draws = draw_means(values, cluster, int(cluster.max()) + 1, seed)
+    return Comparison(_figures(list(recipes), values.mean(axis=0), draws), len(questions))
+
+
+def _figures(recipes: list[str], means: npt.NDArray[np.float64], draws: npt.NDArray[np.float64]) -> dict[str, Interval]:
+    figures: dict[str, Interval] = {}
+    home = recipes.index("home")
+    for offset, metric in enumerate((f"hr_{K}", f"mrr_{K}")):
+        ours = 2 * home + offset
+        for column, recipe in enumerate(recipes):
+            theirs = 2 * column + offset
+            figures[f"{recipe}.{metric}"] = interval(means[theirs], draws[:, theirs])
+            if theirs != ours:
+                difference = means[ours] - means[theirs]
+                figures[f"over_{recipe}.{metric}"] = interval(difference, draws[:, ours] - draws[:, theirs])
+    return figures

@@ -1,0 +1,166 @@
+"""A training, from the lake's files to a registered version, on one page."""
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from feature_repo.errors import Conflict, Corrupt, NotFound
+from training.blend import blends_of
+from training.bundle import DataWindow, Manifest, write_bundle
+from training.candidates import MODELS
+from training.candidates.candidate import CandidateModel
+from training.dataset import BEGINNING, END, Dataset, LeftOut, read_dataset
+from training.figures import comparison_figure, traffic_figure
+from training.holdout import Comparison, compare, split
+from training.interactions import Interactions
+from training.promotion import COMPARED_WITH
+from training.registry import CHAMPION, ModelRegistry
+from training.settings import TrainingSettings
+
+Progress = Callable[[str, int, int], None]
+"""Told a step's name, how much of it is done, and of how much."""
+
+LOCK: Final = "training.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A registered version. ``promoted``: it is the first one ever, so it was made champion at once."""
+
+    version: str
+    promoted: bool
+    manifest: Manifest
+    comparison: Comparison
+    left_out: tuple[LeftOut, ...]
+
+
+def train(
+    event_files: Sequence[str],
+    registry: ModelRegistry,
+    settings: TrainingSettings,
+    folder: Path,
+    clock: Callable[[], datetime],
+    progress: Progress,
+    since: datetime = BEGINNING,
+    until: datetime = END,
+) -> Trained:
+    """Fit every model, compare, write the bundle, register it and make it challenger.
+
+    ``folder`` holds the lock and, while this runs, the unfinished bundle. Registering is the last step, so a training
+    that is killed leaves no version. Raises Conflict when another training runs, BadInput when there is no data.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_training(folder), tempfile.TemporaryDirectory(prefix=".training-", dir=folder) as unfinished:
+        progress("read the lake", 0, 1)
+        dataset = read_dataset(
+            event_files,
+            since=since,
+            until=until,
+            window_days=settings.window_days,
+            most_events_a_day=settings.most_events_a_day,
+        )
+        progress("read the lake", 1, 1)
+        champion = registry.version_of(CHAMPION)
+        comparison = _compare(dataset.interactions, _recipe(registry, champion), settings, progress)
+        models = _fit(dataset.interactions, settings.seed, "fit on everything", progress)
+        bundle = Path(unfinished, "bundle")
+        manifest = write_bundle(
+            bundle,
+            item_ids=dataset.interactions.item_ids,
+            markets=dataset.interactions.markets,
+            models=models,
+            blends=blends_of(models),
+            window=_window(dataset),
+            metrics=comparison.metrics(),
+            settings=settings.model_dump(mode="json") | {COMPARED_WITH: champion},
+            created_at=clock(),
+        )
+        progress("register", 0, 1)
+        figures = {"comparison.png": comparison_figure(comparison), "traffic.png": traffic_figure(dataset.interactions)}
+        version = registry.register(bundle, manifest.metrics, _params(manifest), figures)
+        registry.challenge(version)
+        if champion is None:
+            registry.promote(version, "the first version")
+        progress("register", 1, 1)
+    return Trained(version, champion is None, manifest, comparison, dataset.left_out)
+
+
+@contextmanager
+def only_training(folder: Path) -> Iterator[None]:
+    """Hold the lock of trainings; Conflict, naming the other process, when it is held. The kernel frees it on death."""
+    with (folder / LOCK).open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise Conflict(f"a training is running already (process {holder}); wait for it or stop it") from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _fit(interactions: Interactions, seed: int, step: str, progress: Progress) -> dict[str, CandidateModel]:
+    from threadpoolctl import threadpool_limits
+
+    models: dict[str, CandidateModel] = {}
+    # More BLAS threads than one only get into the way of the models' own.
+    with threadpool_limits(1, "blas"):
+        for done, (name, model) in enumerate(MODELS.items()):
+            progress(step, done, len(MODELS))
+            models[name] = model.fit(interactions, seed=seed)
+    progress(step, len(MODELS), len(MODELS))
+    return models
+
+
+def _compare(
+    interactions: Interactions, champion: Mapping[str, float] | None, settings: TrainingSettings, progress: Progress
+) -> Comparison:
+    """The new recipe beside popularity and the champion's recipe, all fitted on what came before the hold-out."""
+    earlier, questions = split(interactions, settings.holdout_share, settings.holdout_questions, settings.seed)
+    if not len(earlier):
+        return Comparison({}, 0)
+    models = _fit(earlier, settings.seed, "fit on the earlier part", progress)
+    recipes: dict[str, Mapping[str, float]] = {"home": blends_of(models)["home"], "popular": {"popular": 1.0}}
+    if champion is not None:
+        recipes["champion"] = champion
+    step, total = "compare on the later part", len(questions)
+    comparison = compare(questions, models, recipes, settings.seed, lambda done: progress(step, done, total))
+    progress(step, total, total)
+    return comparison
+
+
+def _recipe(registry: ModelRegistry, champion: str | None) -> Mapping[str, float] | None:
+    """How the champion blends the home page; None where there is no champion whose manifest can be read."""
+    if champion is not None:
+        with suppress(Corrupt, NotFound):
+            return registry.manifest(champion).blends.get("home")
+    return None
+
+
+def _window(dataset: Dataset) -> DataWindow:
+    return DataWindow(
+        first_event=dataset.first_event,
+        last_event=dataset.last_event,
+        interactions=len(dataset.interactions),
+        users=dataset.interactions.n_users,
+        sessions=dataset.interactions.n_sessions,
+        items=dataset.interactions.n_items,
+    )
+
+
+def _params(manifest: Manifest) -> dict[str, Any]:
+    """What MLflow shows of a version beside its metrics."""
+    return {
+        **manifest.settings,
+        **manifest.window.model_dump(mode="json"),
+        **{f"blend.{name}": weight for name, weight in manifest.blends["home"].items()},
+        "models": ", ".join(manifest.models),
+    }
