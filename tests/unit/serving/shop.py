@@ -262,7 +262,7 @@ async def open_shop(
         features=store,
         lake=lake,
         registry=registry,
-        settings=ServingSettings(**{"model_poll_seconds": 0.01} | settings),
+        settings=ServingSettings(**{"model_poll_seconds": 0.01, "category_share": 1.0} | settings),
         keys=keys,
         markets=markets,
         clock=clock or (lambda: NOW),

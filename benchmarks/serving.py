@@ -1,0 +1,321 @@
+"""One recommendation for a known customer over 30,000 products: server CPU and latency at a steady rate.
+
+    python -m benchmarks.serving [--rate 300] [--seconds 20] [--online redis://host:port] [--json OUT]
+
+It makes its own shop in a temporary folder (products in the log, customers in online features, a model registered and
+promoted), starts ``shopfloor serve`` as its own process, and asks from another process. Requests are sent on a fixed
+schedule and timed from the moment they were due, so that a slow server cannot slow the questions down.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httptools
+import numpy as np
+import psutil
+
+N_PRODUCTS = 30_000
+N_CUSTOMERS = 5_000
+N_SESSIONS = 60_000
+MARKETS = ("DE", "FR", "CH")
+SEED = 7
+COLUMNS = ("requests", "errors", "p50_ms", "p95_ms", "p99_ms", "max_ms", "cpu_ms_per_request", "rss_mb")
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    if arguments.generate:
+        json.dump(asyncio.run(generate(arguments.generate, arguments.rate, arguments.seconds)), sys.stdout)
+        return
+    with tempfile.TemporaryDirectory(prefix="shopfloor-bench-") as folder:
+        environ = os.environ | {"SHOPFLOOR_DATA": folder, "SHOPFLOOR_ONLINE": arguments.online}
+        asyncio.run(prepare(environ))
+        result = measure(environ, arguments.rate, arguments.seconds)
+    print(f"{'':16}" + "".join(f"{name:>20}" for name in COLUMNS))
+    for name, row in result["rows"].items():
+        print(f"{name:16}" + "".join(f"{row[column]:>20}" for column in COLUMNS))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=1))
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rate", type=float, default=300, help="requests a second")
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--online", default="", help="online features; default: SQLite in the temporary folder")
+    parser.add_argument("--json", type=Path, help="also write the figures there")
+    parser.add_argument("--generate", metavar="HOST:PORT", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+# the shop
+async def prepare(environ: dict[str, str]) -> None:
+    """A shop of 30,000 products with visitors who stay within a taste, so that models have something to find."""
+    from ingestion.contracts.parse import to_log
+    from ingestion.transports.log import PRODUCTS, Message
+    from shopfloor import wiring
+    from shopfloor.settings import LoadedSettings
+
+    settings = LoadedSettings.read(None, environ).settings
+    settings.data.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(SEED)
+    progress("products")
+    async with wiring.event_log(settings, "bench") as log:
+        products = list(make_products(random))
+        for start in range(0, len(products), 5_000):
+            messages = [Message(p.key.encode(), to_log(p)) for p in products[start : start + 5_000]]
+            await log.append(PRODUCTS, messages)
+    progress("customers")
+    async with wiring.online_features(settings) as features:
+        activities = dict(make_activities(random))
+        keys = list(activities)
+        for start in range(0, len(keys), 500):
+            features.write_activity({key: activities[key] for key in keys[start : start + 500]})
+    progress("model")
+    registry = wiring.model_registry(settings)
+    train(settings.data / "bundle", random)
+    registry.promote(registry.register(settings.data / "bundle", {}, {}))
+
+
+def make_products(random: np.random.Generator) -> Any:
+    from ingestion.contracts.product import StoredProduct
+
+    now = datetime.now(UTC)
+    in_stock = random.random(N_PRODUCTS) > 0.1
+    for number in range(N_PRODUCTS):
+        yield StoredProduct(
+            item_id=item(number),
+            name=f"Product {number}",
+            category_id=f"category-{number % 300}",
+            price=float(number % 97) + 1,
+            currency="EUR",
+            in_stock=bool(in_stock[number]),
+            updated_at=now,
+        )
+
+
+def item(number: int) -> str:
+    return f"sku-{number:05}"
+
+
+def make_activities(random: np.random.Generator) -> Any:
+    from feature_repo.activity import Activity, Interaction, Kind
+
+    now_us = int(time.time() * 1e6)
+    for customer in range(N_CUSTOMERS):
+        length = int(random.integers(5, 51))
+        # Visits hours apart, the last of them still going on.
+        ages = np.sort(random.exponential(2e5, length))[::-1].astype(np.int64) * 1_000_000
+        visited = tastes(random, 1, length)[0]
+        yield (
+            f"u:c-{customer}",
+            Activity(
+                tuple(
+                    Interaction(now_us - int(age), f"e-{customer}-{n}", 0, item(int(number)), Kind.VIEW)
+                    for n, (age, number) in enumerate(zip(ages, visited, strict=True))
+                )
+            ),
+        )
+
+
+def tastes(random: np.random.Generator, n: int, length: int) -> Any:
+    """``n`` visits of ``length`` products: each stays near one place of the assortment, popular products more often."""
+    centre = (random.random((n, 1)) ** 2 * N_PRODUCTS).astype(np.int64)
+    return (centre + random.geometric(0.02, (n, length))) % N_PRODUCTS
+
+
+def train(folder: Path, random: np.random.Generator) -> None:
+    import pandas as pd
+
+    from feature_repo.activity import Kind
+    from training.blend import blends_of
+    from training.bundle import DataWindow, write_bundle
+    from training.candidates import MODELS
+    from training.interactions import from_frame
+
+    length = 6
+    now = int(time.time())
+    visited = tastes(random, N_SESSIONS, length)
+    start = now - random.integers(0, 60 * 86_400, N_SESSIONS)
+    frame = pd.DataFrame(
+        {
+            "user": np.repeat(random.integers(0, N_SESSIONS // 3, N_SESSIONS), length),
+            "session": np.repeat(np.arange(N_SESSIONS), length),
+            "item": [item(number) for number in visited.ravel().tolist()],
+            "event": np.where(random.random(visited.size) < 0.1, Kind.BUY, Kind.VIEW).astype(np.int8),
+            "time": (start[:, None] + 30 * np.arange(length)).ravel(),
+            "market": np.repeat(np.asarray(MARKETS)[random.integers(0, len(MARKETS), N_SESSIONS)], length),
+        }
+    )
+    interactions = from_frame(frame)
+    models = {name: model.fit(interactions) for name, model in MODELS.items()}
+    write_bundle(
+        folder,
+        item_ids=interactions.item_ids,
+        markets=interactions.markets,
+        models=models,
+        blends=blends_of(models),
+        window=DataWindow(
+            first_event=datetime.fromtimestamp(int(frame["time"].min()), UTC),
+            last_event=datetime.fromtimestamp(int(frame["time"].max()), UTC),
+            interactions=len(interactions),
+            users=interactions.n_users,
+            sessions=interactions.n_sessions,
+            items=interactions.n_items,
+        ),
+        metrics={},
+        settings={},
+        created_at=datetime.now(UTC),
+    )
+
+
+# the measurement
+def measure(environ: dict[str, str], rate: float, seconds: float) -> dict[str, Any]:
+    progress("service")
+    port = free_port()
+    command = [str(Path(sys.executable).with_name("shopfloor")), "serve", "--port", str(port)]
+    server = subprocess.Popen(command, env=environ)
+    try:
+        wait_until_ready(server, port)
+        process = psutil.Process(server.pid)
+        ask(port, rate, 3)
+        rows = {}
+        for name, each in ((f"{rate:g}/s", rate), (f"{rate / 3:g}/s", rate / 3)):
+            progress(f"{name} for {seconds:g} s")
+            before = process.cpu_times()
+            row = ask(port, each, seconds)
+            after = process.cpu_times()
+            used = after.user + after.system - before.user - before.system
+            row["cpu_ms_per_request"] = round(1000 * used / row["requests"], 3)
+            row["rss_mb"] = round(process.memory_info().rss / 1e6)
+            rows[name] = row
+        return {"products": N_PRODUCTS, "customers": N_CUSTOMERS, "online": environ["SHOPFLOOR_ONLINE"], "rows": rows}
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def ask(port: int, rate: float, seconds: float) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.serving", "--generate", f"127.0.0.1:{port}", "--rate", str(rate)]
+    done = subprocess.run([*command, "--seconds", str(seconds)], check=True, capture_output=True, text=True)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def wait_until_ready(server: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=60) as answer:
+                state = json.load(answer)
+            if state["status"] == "ready" and "answers" in state["parts"]["model"]["detail"]:
+                return
+        except OSError:
+            pass
+        time.sleep(0.2)
+    raise SystemExit("the service did not become ready; its own lines above say why")
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as any_port:
+        any_port.bind(("127.0.0.1", 0))
+        port: int = any_port.getsockname()[1]
+        return port
+
+
+# the load generator, in a process of its own
+class Connection(asyncio.Protocol):
+    """One keep-alive connection; ``ask`` sends a request and returns status and body."""
+
+    def __init__(self) -> None:
+        self._body = bytearray()
+        self._answered: asyncio.Future[tuple[int, bytes]] | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._parser = httptools.HttpResponseParser(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        assert self._answered is not None
+        self._answered.set_result((self._parser.get_status_code(), bytes(self._body)))
+        self._body.clear()
+        self._parser = httptools.HttpResponseParser(self)
+
+    async def ask(self, request: bytes) -> tuple[int, bytes]:
+        self._answered = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return await asyncio.wait_for(self._answered, 10)
+
+
+async def generate(address: str, rate: float, seconds: float) -> dict[str, Any]:
+    host, _, port = address.partition(":")
+    loop = asyncio.get_running_loop()
+    free = [(await loop.create_connection(Connection, host, int(port)))[1] for _ in range(32)]
+    random = np.random.default_rng(SEED)
+    due = np.cumsum(random.exponential(1 / rate, int(rate * seconds)))
+    customers = random.integers(0, N_CUSTOMERS, len(due)).tolist()
+    latencies: list[float] = []
+    errors: list[str] = []
+    start = loop.time() + 0.1
+
+    async def one(moment: float, customer: int) -> None:
+        connection = free.pop() if free else (await loop.create_connection(Connection, host, int(port)))[1]
+        try:
+            status, body = await connection.ask(question(address, customer))
+        except Exception as error:
+            errors.append(repr(error))
+            return
+        free.append(connection)
+        latencies.append(loop.time() - moment)
+        answer = json.loads(body) if len(latencies) % 50 == 0 else None
+        if status != 200 or (answer is not None and (answer["degraded"] or len(answer["items"]) != 20)):
+            errors.append(body.decode()[:300])
+
+    tasks = []
+    for moment, customer in zip((start + due).tolist(), customers, strict=True):
+        await asyncio.sleep(moment - loop.time())
+        tasks.append(asyncio.create_task(one(moment, customer)))
+    await asyncio.gather(*tasks)
+    for error in errors[:3]:
+        print(error, file=sys.stderr)
+    return {"requests": len(due), "errors": len(errors), **quantiles(latencies)}
+
+
+def question(address: str, customer: int) -> bytes:
+    body = json.dumps(
+        {"placement": "home", "user_id": f"c-{customer}", "market": MARKETS[customer % 3], "limit": 20}
+    ).encode()
+    head = f"POST /v1/recommendations HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def quantiles(latencies: Sequence[float]) -> dict[str, float]:
+    values = np.percentile(np.asarray(latencies) * 1000, [50, 95, 99, 100]).round(2).tolist()
+    return dict(zip(("p50_ms", "p95_ms", "p99_ms", "max_ms"), values, strict=True))
+
+
+def progress(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
