@@ -1,9 +1,16 @@
 """Why an item is in an answer, in words."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Final
+
+import numpy as np
 
 from feature_repo.activity import Kind
 from serving.placements import Placement
+from training.bundle import Bundle
+from training.candidates.candidate import ExplainsTogether
+from training.interactions import History
 
 BECAUSE: Final = {
     Kind.VIEW: "because you viewed {item}",
@@ -39,3 +46,22 @@ def reason(source: str, placement: Placement, cause: tuple[str, Kind] | None, ma
     if placement.about_items:
         return f"customers who viewed {item} also viewed it"
     return BECAUSE[kind].format(item=item)
+
+
+def because_each(bundle: Bundle, history: History, chosen: Sequence[tuple[str, int]]) -> list[int | None]:
+    """For each (source, item) the position in ``history`` that speaks most for it; None where no single one does."""
+    causes: list[int | None] = [None] * len(chosen)
+    places: defaultdict[str, list[int]] = defaultdict(list)
+    for place, (source, item) in enumerate(chosen):
+        if item >= 0 and source not in OF_SOURCE:
+            places[source].append(place)
+    for source, its_places in places.items():
+        model = bundle.models[source]
+        items = np.array([chosen[place][1] for place in its_places], dtype=np.int32)
+        if isinstance(model, ExplainsTogether):
+            found: Sequence[int | None] = model.because_each(history, items)
+        else:
+            found = [model.because(history, item) for item in items.tolist()]
+        for place, position in zip(its_places, found, strict=True):
+            causes[place] = position
+    return causes

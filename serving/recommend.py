@@ -26,7 +26,7 @@ from serving.metrics import Metrics
 from serving.models import ModelSlot, ServedModel
 from serving.placements import Placement, placement_named
 from serving.question import Answer, AnswerItem, Question
-from serving.reasons import NEWEST, PINNED, POPULAR, reason
+from serving.reasons import NEWEST, PINNED, POPULAR, because_each, reason
 from serving.rules import Candidate, spread
 from serving.settings import ServingSettings
 from serving.trending import Trending
@@ -166,12 +166,15 @@ class Recommender:
             variant=None,
             degraded=ladder,
             notes=self._unknown_items(context.question),
-            items=[self._shown_item(context, candidate) for candidate in chosen],
+            items=[
+                self._shown_item(context, candidate, cause)
+                for candidate, cause in zip(chosen, self._causes(context, chosen), strict=True)
+            ],
         )
 
-    def _shown_item(self, context: Context, candidate: Candidate) -> AnswerItem:
+    def _shown_item(self, context: Context, candidate: Candidate, cause: tuple[str, Kind] | None) -> AnswerItem:
         market = context.question.market
-        why = reason(candidate.source, context.placement, self._cause(context, candidate), market)
+        why = reason(candidate.source, context.placement, cause, market)
         offer = self.catalogue.offer(candidate.item_id, market)
         if offer is None:
             return AnswerItem(candidate.item_id, candidate.score, why)
@@ -186,16 +189,17 @@ class Recommender:
             image_url=offer.image_url,
         )
 
-    def _cause(self, context: Context, candidate: Candidate) -> tuple[str, Kind] | None:
-        """The item of the history, by name, that speaks most for the candidate, and what the customer did with it."""
-        model = context.model
-        if model is None or candidate.item < 0:
-            return None
-        position = model.bundle.models[candidate.source].because(context.history, candidate.item)
-        if position is None:
-            return None
-        item_id = str(model.bundle.item_ids[context.history.item[position]])
-        return self.catalogue.name(item_id, context.question.market), Kind(int(context.history.kind[position]))
+    def _causes(self, context: Context, chosen: list[Candidate]) -> list[tuple[str, Kind] | None]:
+        """For each candidate the item, by name, that speaks most for it, and what the customer did with that item."""
+        if context.model is None:
+            return [None] * len(chosen)
+        bundle, history, market = context.model.bundle, context.history, context.question.market
+        positions = because_each(bundle, history, [(candidate.source, candidate.item) for candidate in chosen])
+        item_ids = bundle.item_ids[history.item].tolist()
+        return [
+            None if p is None else (self.catalogue.name(item_ids[p], market), Kind(int(history.kind[p])))
+            for p in positions
+        ]
 
     def _expose(self, context: Context, answer: Answer, now: datetime) -> None:
         question = context.question

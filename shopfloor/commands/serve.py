@@ -49,6 +49,7 @@ async def answer(settings: "Settings", listener: socket.socket, stop: "asyncio.E
     from collections.abc import Iterator
 
     import uvicorn
+    from threadpoolctl import threadpool_limits
 
     from shopfloor import wiring
 
@@ -58,6 +59,8 @@ async def answer(settings: "Settings", listener: socket.socket, stop: "asyncio.E
             # Signals are taken in shopfloor/signals.py; uvicorn would raise them again after it has stopped.
             yield
 
+    # Answers are small: more than one BLAS thread a request costs ten times the CPU time and the worst latencies.
+    threadpool_limits(1)
     async with wiring.service(settings) as app:
         server = Server(
             uvicorn.Config(

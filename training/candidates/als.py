@@ -79,14 +79,20 @@ class Als:
 
     def because(self, history: History, item: int) -> int | None:
         """The newest touch of the item whose share of the score is largest (Hu et al., section 5)."""
+        return self.because_each(history, np.asarray([item], np.int32))[0]
+
+    def because_each(self, history: History, items: Ints) -> list[int | None]:
+        """``because`` for several items, with one factorisation for all of them."""
         known, weight = strongest(history)
-        if not len(known) or not 0 <= item < len(self.factors):
-            return None
+        if not len(known) or np.any((items < 0) | (items >= len(self.factors))):
+            return [None] * len(items)
         y = self.factors[known]
-        share = (y @ _solve(self._normal(y, weight), self.factors[item])) * weight * self.settings.alpha
-        if share.max() <= 0:
-            return None
-        return int(np.flatnonzero(history.item == known[share.argmax()])[-1])
+        share = (y @ _solve(self._normal(y, weight), self.factors[items].T)) * (weight * self.settings.alpha)[:, None]
+        strongest_row = share.argmax(axis=0)
+        return [
+            int(np.flatnonzero(history.item == known[row])[-1]) if share[row, column] > 0 else None
+            for column, row in enumerate(strongest_row.tolist())
+        ]
 
     def save(self, folder: Path) -> None:
         write_array(folder, "factors", self.factors)

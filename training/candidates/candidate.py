@@ -65,3 +65,12 @@ def propose_all(model: CandidateModel, histories: Sequence[History], n: int) -> 
     if isinstance(model, BatchModel):
         return model.propose_batch(histories, n)
     return [model.propose(history, n) for history in histories]
+
+
+@runtime_checkable
+class ExplainsTogether(Protocol):
+    """A model to which naming the reasons of several items at once is cheaper than one by one."""
+
+    def because_each(self, history: History, items: Ints) -> Sequence[int | None]:
+        """``because`` of each item."""
+        ...

@@ -15,7 +15,7 @@ from feature_repo.activity import Kind
 from feature_repo.errors import Corrupt
 from training.arrays import read_array, read_settings, write_array, write_settings
 from training.candidates.candidate import NONE, Candidates
-from training.candidates.covisitation_kernel import add_up, count_pairs
+from training.candidates.covisitation_kernel import add_up, count_pairs, strongest_row
 from training.candidates.reloads import reloads_are_common
 from training.interactions import Floats, History, Interactions, Ints
 
@@ -103,13 +103,11 @@ class Covisitation:
 
     def because(self, history: History, item: int) -> int | None:
         """The interaction whose row holds most weight for ``item``."""
-        best, strongest = None, 0.0
-        for asked, weight, position in zip(*self._asked(history), strict=True):
-            row = slice(self.start[asked], self.start[asked + 1])
-            found = np.flatnonzero(self.target[row] == item)
-            if len(found) and weight * self.weight[row][found[0]] > strongest:
-                best, strongest = int(position), weight * self.weight[row][found[0]]
-        return best
+        asked, weight, positions = self._asked(history)
+        if not len(asked):
+            return None
+        row = strongest_row(asked, weight, self.start, self.target, self.weight, item)
+        return int(positions[row]) if row >= 0 else None
 
     def save(self, folder: Path) -> None:
         write_array(folder, "start", self.start)

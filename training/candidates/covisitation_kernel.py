@@ -80,3 +80,14 @@ def add_up(
             values[filled] = weight[at] * ask_weight[index]
             filled += 1
     return summed(items, values, without, n)
+
+
+@compiled
+def strongest_row(asked: Ints, ask_weight: Floats, start: Longs, target: Ints, weight: Floats, item: int) -> int:
+    """The index of the asked row that holds most weight for ``item``; -1 when none does."""
+    best, most = -1, np.float32(0.0)
+    for index in range(len(asked)):
+        for at in range(start[asked[index]], start[asked[index] + 1]):
+            if target[at] == item and weight[at] * ask_weight[index] > most:
+                best, most = index, weight[at] * ask_weight[index]
+    return best
