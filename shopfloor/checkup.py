@@ -1,0 +1,73 @@
+"""Asks each outside part whether it answers, one after the other, and never raises for one that does not."""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from feature_repo.errors import Misconfigured, ShopfloorError, TryLater
+from shopfloor import wiring
+from shopfloor.settings import Settings
+
+LEAST_FREE_BYTES: Final = 500_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    part: str
+    ok: bool
+    says: str
+
+
+async def checkup(settings: Settings) -> list[Finding]:
+    """What the data folder, the log, the online store, the lake and the model registry say of themselves."""
+    parts: dict[str, Callable[[], Awaitable[str]]] = {
+        "data": lambda: asyncio.to_thread(_data, settings),
+        "events": lambda: _events(settings),
+        "online": lambda: _online(settings),
+        "lake": lambda: asyncio.to_thread(wiring.lake(settings).check),
+        "models": lambda: asyncio.to_thread(_models, settings),
+    }
+    findings = []
+    for part, ask in parts.items():
+        try:
+            findings.append(Finding(part, True, await ask()))
+        except ShopfloorError as error:
+            findings.append(Finding(part, False, str(error)))
+    return findings
+
+
+def _data(settings: Settings) -> str:
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(settings.data).free
+    except OSError as error:
+        raise Misconfigured(f"data folder {settings.data} cannot be used: {error}; set SHOPFLOOR_DATA") from error
+    if free < LEAST_FREE_BYTES:
+        raise TryLater(f"{settings.data} has {free / 1e6:,.0f} MB free; the log stops taking events when it is full")
+    return f"{settings.data}, {free / 1e9:,.1f} GB free"
+
+
+async def _events(settings: Settings) -> str:
+    async with wiring.event_log(settings, "doctor") as log:
+        return await log.check()
+
+
+async def _online(settings: Settings) -> str:
+    async with wiring.online_features(settings) as online:
+        return await asyncio.to_thread(online.check)
+
+
+def _models(settings: Settings) -> str:
+    champion = wiring.model_registry(settings).version_of("champion")
+    return f"champion is version {champion}" if champion else "answers; no champion yet, run shopfloor train"
+
+
+def without_password(address: str) -> str:
+    """The address as it may be shown."""
+    parts = urlsplit(address)
+    if parts.password is None:
+        return address
+    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@", 1)))

@@ -1,0 +1,42 @@
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from shopfloor.cli import app
+
+
+def run(monkeypatch: pytest.MonkeyPatch, **variables: str) -> tuple[int, dict[str, dict[str, dict[str, object]]]]:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(app, ["doctor", "--json"])
+    return result.exit_code, json.loads(result.stdout)
+
+
+class TestDoctor:
+    def test_a_new_shop_is_healthy(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        code, document = run(monkeypatch, SHOPFLOOR_DATA=str(tmp_path))
+        assert code == 0
+        assert all(check["ok"] for check in document["checks"].values())
+        assert document["settings"]["data"] == {"value": str(tmp_path), "from": "SHOPFLOOR_DATA"}
+        assert document["settings"]["port"]["from"] == "default"
+
+    def test_a_store_that_is_down_is_named_and_its_password_is_not(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            address = f"redis://shop:hush-hush@127.0.0.1:{unused.getsockname()[1]}"
+            code, document = run(monkeypatch, SHOPFLOOR_DATA=str(tmp_path), SHOPFLOOR_ONLINE=address)
+        assert code == 69
+        assert [part for part, check in document["checks"].items() if not check["ok"]] == ["online"]
+        assert "hush-hush" not in json.dumps(document)
+
+    def test_a_lake_of_somebody_else_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "lake" / "events").mkdir(parents=True)
+        (tmp_path / "lake" / "events" / "notes.txt").write_text("mine")
+        code, document = run(monkeypatch, SHOPFLOOR_DATA=str(tmp_path))
+        assert code == 69
+        assert "empty folder" in str(document["checks"]["lake"]["says"])

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+
+from feature_repo.errors import Misconfigured
+from shopfloor.settings import LoadedSettings
+
+
+def read(folder: Path, text: str, **variables: str) -> LoadedSettings:
+    path = folder / "shopfloor.toml"
+    path.write_text(text)
+    return LoadedSettings.read(path, variables)
+
+
+class TestLoadedSettings:
+    def test_without_a_file_everything_is_embedded(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        loaded = LoadedSettings.read(None, {})
+        assert loaded.settings.lake_address == str(tmp_path / ".shopfloor" / "lake")
+        assert set(loaded.sources.values()) == {"default"}
+
+    def test_a_variable_wins_over_the_file(self, tmp_path: Path) -> None:
+        loaded = read(tmp_path, 'port = 9000\nevents = "kafka://a:9092"', SHOPFLOOR_PORT="9001")
+        assert (loaded.settings.port, loaded.sources["port"]) == (9001, "SHOPFLOOR_PORT")
+        assert loaded.settings.events_address == "kafka://a:9092"
+
+    def test_the_data_folder_counts_from_the_file(self, tmp_path: Path) -> None:
+        assert read(tmp_path, 'data = "shop"').settings.data == tmp_path / "shop"
+
+    def test_keys_are_a_list_in_one_variable(self, tmp_path: Path) -> None:
+        assert read(tmp_path, "", SHOPFLOOR_KEYS="one,two").settings.keys == ("one", "two")
+
+    @pytest.mark.parametrize(
+        ("text", "named"),
+        [("prot = 8000", "prot"), ("port = 99999", "port"), ("[stream]\ndedupe_hours = 1", "stream.dedupe_hours")],
+    )
+    def test_what_does_not_fit_is_named_with_its_file(self, tmp_path: Path, text: str, named: str) -> None:
+        with pytest.raises(Misconfigured, match=rf"{named} from .*shopfloor\.toml"):
+            read(tmp_path, text)
+
+    def test_broken_toml_is_told(self, tmp_path: Path) -> None:
+        with pytest.raises(Misconfigured, match="cannot be read"):
+            read(tmp_path, "port = = 1")
+
+    def test_a_file_that_was_asked_for_has_to_exist(self, tmp_path: Path) -> None:
+        with pytest.raises(Misconfigured, match=r"nowhere\.toml"):
+            LoadedSettings.read(tmp_path / "nowhere.toml", {})
