@@ -151,6 +151,17 @@ class TestBrokerAway:
         await log.close()
 
 
+class TestStaticMembers:
+    async def test_one_that_restarts_has_its_partitions_back_at_once(self, kafka: str) -> None:
+        address = f"kafka://{kafka}?prefix=static.&static=true"
+        for _ in range(2):
+            log = await open_log(address, "worker-1")
+            consumer = await log.consumer("g", [EVENTS])
+            async with asyncio.timeout(5):  # half of the session that a dynamic member would have to wait for
+                assert len((await consumer.poll(10, 5)).assigned) == 4
+            await log.close()
+
+
 class TestTopics:
     async def test_products_are_kept_and_time_is_that_of_appending(self, kafka: str) -> None:
         log = await open_log(f"kafka://{kafka}?prefix=settings.", "test")
@@ -173,6 +184,25 @@ class TestTopics:
         assert len({await log.identity() for log in logs}) == 1
         for log in logs:
             await log.close()
+
+    async def test_a_topic_made_again_is_another_log(self, kafka: str) -> None:
+        address = f"kafka://{kafka}?prefix=again."
+        log = await open_log(address, "test")
+        before = await log.identity()
+        await log.close()
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        await admin.start()
+        try:
+            await admin.delete_topics(["again.events"])
+            async with asyncio.timeout(SECONDS):
+                while "again.events" in await admin.list_topics():
+                    await asyncio.sleep(0.05)
+        finally:
+            await admin.close()
+        log = await open_log(address, "test")
+        assert await log.identity() != before
+        await log.append(EVENTS, [Message(b"k", b"v")])
+        await log.close()
 
 
 class TestAddress:

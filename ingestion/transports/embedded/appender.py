@@ -43,6 +43,9 @@ class Appender:
         self._queue.put(None)
         self._thread.join()
         self._records.close()
+        while not self._queue.empty():  # submitted in the very moment of closing
+            if work := self._queue.get_nowait():
+                work[2].set_exception(TryLater("the log was closed before it took the records"))
 
     def _run(self) -> None:
         open_ = True

@@ -14,7 +14,7 @@ from ingestion.transports.embedded.groups import GroupsFile
 from ingestion.transports.embedded.records import RecordsFile
 from ingestion.transports.log import TopicPartition
 
-INTERVAL_SECONDS: Final = 0.005
+INTERVAL_SECONDS: Final = 0.008
 
 
 class Watch:

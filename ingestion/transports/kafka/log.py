@@ -61,7 +61,7 @@ class KafkaLog:
         return {lane.partition: end for lane, end in ends.items()}
 
     async def identity(self) -> str:
-        return f"{self._cluster.identity}/{self._address.prefix}"
+        return self._cluster.identity
 
     async def check(self) -> str:
         ends = await self._ends([lane for topic in TOPICS for lane in self._lanes(topic)])

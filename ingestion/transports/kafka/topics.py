@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
 
 from ingestion.transports.kafka.address import KafkaAddress, kafka_errors
+from ingestion.transports.kafka.topic_ids import topic_ids
 from ingestion.transports.log import KEPT_TOPICS, PARTITIONS, TOPICS
 
 _MOST_REPLICAS: Final = 3
@@ -19,6 +21,7 @@ _SPREAD_RETRY_SECONDS: Final = 0.05
 @dataclass(frozen=True, slots=True)
 class Cluster:
     identity: str
+    """Another one as soon as any topic was deleted and made again."""
     brokers: int
     partitions: Mapping[str, int]
     """Of each topic, under the name that the rest of Shopfloor knows."""
@@ -40,7 +43,9 @@ async def prepare_topics(address: KafkaAddress, client_id: str) -> Cluster:
             if missing:
                 await _create(admin, [_new_topic(address.prefix, topic, brokers) for topic in missing])
             partitions = await _partitions(admin, address.prefix)
-            return Cluster(described["cluster_id"], brokers, partitions)
+            ids = await topic_ids(admin, [address.prefix + topic for topic in TOPICS])
+            identity = sha256(repr((described["cluster_id"], sorted(ids.items()))).encode()).hexdigest()[:32]
+            return Cluster(identity, brokers, partitions)
     finally:
         await admin.close()
 
