@@ -1,4 +1,5 @@
 -- One row per customer and day with an order or a refund, and one as of now: everything bought so far, net of refunds.
+-- Units of an item that was refunded more than it was bought, as where the history begins later, count as none.
 -- What is net of refunds is kept as running totals that hold from their day until the next change of the same thing.
 CREATE OR REPLACE TEMP TABLE profile_days AS
 WITH active AS (SELECT customer_key, day, max(known_at) AS known_at FROM slice_order_lines GROUP BY ALL),
@@ -87,13 +88,11 @@ main_markets AS (
     GROUP BY ALL
 ),
 changes AS (
-    SELECT customer_key, day, change AS orders, NULL::DOUBLE AS spend, NULL::HUGEINT AS units, NULL::BIGINT AS placed,
+    SELECT customer_key, day, change AS orders, NULL::DOUBLE AS spend, NULL::BIGINT AS placed,
         NULL::BIGINT AS first_us, NULL::BIGINT AS last_us, NULL::DOUBLE AS paid, NULL::HUGEINT AS priced
     FROM order_changes
     UNION ALL BY NAME
     SELECT customer_key, day, amount AS spend FROM events_paid
-    UNION ALL BY NAME
-    SELECT customer_key, day, sum(units) AS units FROM slice_order_lines GROUP BY ALL
     UNION ALL BY NAME
     SELECT customer_key, day, 1 AS placed, time_us AS first_us, time_us AS last_us FROM first_days
     UNION ALL BY NAME
@@ -104,7 +103,7 @@ changes AS (
 daily AS (
     SELECT
         customer_key, day,
-        sum(orders) AS orders, sum(spend) AS spend, sum(units) AS units, sum(placed) AS placed,
+        sum(orders) AS orders, sum(spend) AS spend, sum(placed) AS placed,
         min(first_us) AS first_us, max(last_us) AS last_us, sum(paid) AS paid, sum(priced) AS priced
     FROM changes
     GROUP BY ALL
@@ -114,7 +113,6 @@ totals AS (
         customer_key, day,
         coalesce(sum(orders) OVER so_far, 0) AS orders,
         coalesce(sum(spend) OVER so_far, 0) AS spend,
-        coalesce(sum(units) OVER so_far, 0) AS units,
         coalesce(sum(placed) OVER so_far, 0) AS placed,
         coalesce(min(first_us) OVER so_far, 0) AS first_us,
         coalesce(max(last_us) OVER so_far, 0) AS last_us,
@@ -131,10 +129,9 @@ held AS (
     WHERE units > 0
 ),
 bought AS (
-    SELECT customer_key, day, list({'item': item_id, 'orders': orders, 'last_us': last_us}
+    SELECT customer_key, day, sum(units) AS units, list({'item': item_id, 'orders': orders, 'last_us': last_us}
         ORDER BY last_us DESC, item_id)[:100] AS items
     FROM held
-    WHERE orders > 0
     GROUP BY ALL
 ),
 category_units AS (
@@ -153,7 +150,7 @@ categories AS (
 SELECT
     customer_key,
     CAST(orders AS BIGINT) AS n_orders,
-    CAST(units AS BIGINT) AS n_items,
+    CAST(coalesce(bought.units, 0) AS BIGINT) AS n_items,
     CAST(spend AS DOUBLE) AS spend,
     coalesce(currency, '') AS currency,
     first_us AS first_order_time,

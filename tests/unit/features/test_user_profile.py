@@ -106,3 +106,9 @@ def test_categories_are_shares_of_units_in_the_catalogues_categories(tmp_path: P
 
 def test_a_lake_without_any_event_gives_empty_tables(tmp_path: Path) -> None:
     assert feature_rows(tmp_path, USER_PROFILE, NOW, []) == {}
+
+
+def test_a_refund_of_what_was_bought_before_the_data_begins_leaves_the_other_items(tmp_path: Path) -> None:
+    events = [purchase_at(at(2), "milk"), purchase_at(at(5), "old-tent", order="o0", event_name="refund")]
+    row = feature_rows(tmp_path, USER_PROFILE, NOW, events)["u:anna", NOW]
+    assert (row["n_orders"], row["n_items"], row["bought_items"]) == (1, 1, ["milk"])
