@@ -1,48 +1,22 @@
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from feature_repo.activity import Kind
 from feature_repo.errors import BadInput
-from ingestion.contracts.tables import EVENTS_SCHEMA
+from tests.unit.training.lake_files import NOON, an_event, write_events
 from training.dataset import Dataset, read_dataset
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Write = Callable[..., list[str]]
-
-
-def an_event(minute: float, item: str | list[str], name: str = "view_item", **changes: Any) -> dict[str, Any]:
-    items = [item] if isinstance(item, str) else item
-    when = NOON + timedelta(minutes=minute)
-    return {
-        "event_id": f"{minute:09.3f}/{name}/{items}/{changes}",
-        "event_name": name,
-        "event_time": when,
-        "received_at": when,
-        "user_id": "anna",
-        "market": "DE",
-        "items": [{"item_id": i} for i in items],
-        "event_date": when.date(),
-    } | changes
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    def write_files(*events: dict[str, Any]) -> list[str]:
-        """Two files, as a lake has many."""
-        paths = []
-        for number, part in enumerate((events[::2], events[1::2])):
-            paths.append(str(tmp_path / f"{number}.parquet"))
-            pq.write_table(pa.Table.from_pylist(list(part), schema=EVENTS_SCHEMA), paths[-1])
-        return paths
-
-    return write_files
+    return partial(write_events, tmp_path)
 
 
 def sessions_of(dataset: Dataset) -> list[list[str]]:

@@ -1,0 +1,100 @@
+"""A training from the lake's files into a real MLflow store, killed, doubled and in bad shops."""
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from feature_repo.errors import BadInput, Conflict
+from tests.unit.training.lake_files import a_shop, an_event, write_events
+from training.bundle import Bundle
+from training.jobs import LOCK, Trained, only_training, train
+from training.promotion import promote
+from training.registry import CHALLENGER, CHAMPION, ModelRegistry
+from training.settings import TrainingSettings
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> ModelRegistry:
+    return ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "cache", tmp_path / "mlartifacts")
+
+
+def run(files: list[str], registry: ModelRegistry, folder: Path) -> Trained:
+    # The margin of a shop of sixty customers is wide.
+    settings = TrainingSettings(most_events_a_day=100, holdout_share=0.4, margin=0.5)
+    return train(files, registry, settings, folder, lambda: datetime.now(UTC), lambda step, done, total: None)
+
+
+def test_the_first_version_is_champion_and_the_next_ones_challenge_it(registry: ModelRegistry, tmp_path: Path) -> None:
+    files = write_events(tmp_path, *a_shop())
+    first, second = run(files, registry, tmp_path), run(files, registry, tmp_path)
+    assert (first.promoted, second.promoted) == (True, False)
+    assert registry.version_of(CHAMPION) == first.version
+    assert registry.version_of(CHALLENGER) == second.version
+    assert first.manifest.metrics["over_popular.mrr_20.low"] > 0
+    assert second.manifest.metrics["over_champion.mrr_20"] == 0
+    assert promote(registry, CHALLENGER, margin=0.5) == second.version
+    assert registry.rollback() == first.version
+    bundle = Bundle.open(registry.fetch(second.version), second.version)
+    assert set("abcdwxyz") == set(bundle.item_ids.tolist())
+    assert bundle.manifest.window.users == 60
+
+
+def test_a_bot_is_left_out_and_named(registry: ModelRegistry, tmp_path: Path) -> None:
+    bot = [an_event(second / 60, "bait", user_id="bot", event_id=f"bot {second}") for second in range(101)]
+    trained = run(write_events(tmp_path, *a_shop(), *bot), registry, tmp_path)
+    assert [left_out.customer for left_out in trained.left_out] == ["u:bot"]
+    assert "bait" not in Bundle.open(registry.fetch(trained.version), "1").item_index
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        pytest.param([an_event(0, "a")], id="one event"),
+        pytest.param([an_event(0, list("abc"), event_id=str(n), user_id=str(n)) for n in range(30)], id="same second"),
+        pytest.param([an_event(100 * n, "abc"[n % 3], market=None) for n in range(30)], id="one customer, no market"),
+        pytest.param([event for event in a_shop() if event["event_name"] == "view_item"], id="no purchases"),
+        pytest.param(
+            [an_event(n, ["bag", f"item {n % 5}"], user_id=str(n)) for n in range(40)], id="one in every basket"
+        ),
+    ],
+)
+def test_a_shop_with_strange_data_gets_a_version(events: list[dict[str, object]], tmp_path: Path) -> None:
+    registry = ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "cache", tmp_path / "mlartifacts")
+    trained = run(write_events(tmp_path, *events), registry, tmp_path)
+    Bundle.open(registry.fetch(trained.version), trained.version)
+
+
+def test_an_empty_lake_leaves_nothing_behind(registry: ModelRegistry, tmp_path: Path) -> None:
+    with pytest.raises(BadInput):
+        run([], registry, tmp_path)
+    assert registry.version_of(CHALLENGER) is None
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK]
+
+
+def test_a_second_training_at_once_is_told_who_is_first(registry: ModelRegistry, tmp_path: Path) -> None:
+    with only_training(tmp_path), pytest.raises(Conflict, match=f"process {os.getpid()}"):
+        run([], registry, tmp_path)
+    with only_training(tmp_path):
+        pass
+
+
+def test_the_lock_of_a_killed_training_is_free(tmp_path: Path) -> None:
+    code = (
+        "import sys, time, pathlib; from training.jobs import only_training\n"
+        "with only_training(pathlib.Path(sys.argv[1])): print('held', flush=True); time.sleep(600)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(Conflict, match=str(holder.pid)), only_training(tmp_path):
+        pass
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    holder.stdout.close()
+    with only_training(tmp_path):
+        pass

@@ -1,0 +1,52 @@
+"""Builders of event files as the lake holds them."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ingestion.contracts.tables import EVENTS_SCHEMA
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def an_event(minute: float, item: str | list[str], name: str = "view_item", **changes: Any) -> dict[str, Any]:
+    items = [item] if isinstance(item, str) else item
+    when = NOON + timedelta(minutes=minute)
+    return {
+        "event_id": f"{minute:09.3f}/{name}/{items}/{changes}",
+        "event_name": name,
+        "event_time": when,
+        "received_at": when,
+        "user_id": "anna",
+        "market": "DE",
+        "items": [{"item_id": i} for i in items],
+        "event_date": when.date(),
+    } | changes
+
+
+def write_events(folder: Path, *events: dict[str, Any]) -> list[str]:
+    """Two files, as a lake has many; their paths."""
+    paths = []
+    for number, part in enumerate((events[::2], events[1::2])):
+        paths.append(str(folder / f"{number}.parquet"))
+        pq.write_table(pa.Table.from_pylist(list(part), schema=EVENTS_SCHEMA), paths[-1])
+    return paths
+
+
+def a_shop(customers: int = 60) -> list[dict[str, Any]]:
+    """Customers of two kinds, one an hour, each looking at three of four products in a row and buying the last."""
+    shelves = ("abcd", "wxyz")
+    return [
+        an_event(
+            60 * customer + step,
+            shelves[customer % 2][(customer // 2 + step) % 4],
+            "purchase" if step == 2 else "view_item",
+            user_id=f"customer {customer}",
+            transaction_id=f"order {customer}" if step == 2 else None,
+        )
+        for customer in range(customers)
+        for step in range(3)
+    ]
