@@ -9,7 +9,7 @@ from typing import Final
 
 import httpx
 
-from feature_repo.errors import ShopfloorError
+from feature_repo.errors import ShopfloorError, TryLater
 from ingestion.transports.log import EventLog
 from shopfloor import wiring
 from shopfloor.demo import arrival
@@ -101,14 +101,20 @@ class Course:
 
     async def _model_answers(self, visitor: Visitor) -> None:
         """Wait until the service has taken the champion over and knows the whole catalogue."""
-        async with asyncio.timeout(ANSWER_SECONDS):
-            while not await answers(f"{base_url(self.settings)}/readyz"):  # noqa: ASYNC110  # another process
-                await asyncio.sleep(0.1)
-            while True:
-                answer = await visitor.recommendations()
-                if answer.model_version is not None and not answer.degraded and all(i.name for i in answer.items):
-                    return
-                await asyncio.sleep(0.1)
+        address = f"{base_url(self.settings)}/readyz"
+        state = "nothing"
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                while not await answers(address):  # noqa: ASYNC110  # another process sets no event of ours
+                    await asyncio.sleep(0.1)
+                while True:
+                    answer = await visitor.recommendations()
+                    if answer.model_version is not None and not answer.degraded and all(i.name for i in answer.items):
+                        return
+                    state = (await visitor.http.get(address)).text
+                    await asyncio.sleep(0.1)
+        except TimeoutError as error:
+            raise TryLater(f"no whole answer within {ANSWER_SECONDS:.0f} s; {address} says: {state}") from error
 
     async def _clicks(self, visitor: Visitor, done: Callable[[int], None]) -> Told:
         before = latest = await visitor.recommendations()
