@@ -129,7 +129,7 @@ class EmbeddedLog:
         """Write what was appended, leave every group, and close the files."""
         for reader in self._readers:
             await reader.close()
-        await self._watch.close()
+        self._watch.close()
         await asyncio.to_thread(self._appender.close)
         await asyncio.to_thread(self._keeper.close)
         self._records.close()

@@ -1,12 +1,11 @@
 """Waking readers: at once for what this process appends, within milliseconds for what another one does.
 
 SQLite tells other processes nothing, but ``PRAGMA data_version`` says for microseconds of CPU whether anybody
-committed. One task asks for all readers of the process, and only while one of them waits.
+committed. One timer asks for all readers of the process, and only while one of them waits.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Final
 
 from feature_repo.errors import ShopfloorError
@@ -25,7 +24,7 @@ class Watch:
         self._groups = groups
         self._seen = (-1, -1)
         self._waiting: dict[asyncio.Future[None], Callable[[], bool]] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self.ends: dict[TopicPartition, int] = {}
         self.group_changes = 0
 
@@ -36,8 +35,8 @@ class Watch:
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[waiter] = ready
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._keep_looking())
+        if self._timer is None:
+            self._tick()
         try:
             async with asyncio.timeout(timeout):
                 await waiter
@@ -52,23 +51,24 @@ class Watch:
             self.ends[lane] = max(end, self.ends.get(lane, 0))
         self._wake()
 
-    async def close(self) -> None:
-        if self._looking is not None:
-            self._looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._looking
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         self._records.close()
         self._groups.close()
 
-    async def _keep_looking(self) -> None:
-        while self._waiting:
-            await asyncio.sleep(INTERVAL_SECONDS)
-            try:
-                self._look()
-            except ShopfloorError:  # the readers meet the same failure themselves, and tell their callers
-                for waiter in self._waiting:
-                    if not waiter.done():
-                        waiter.set_result(None)
+    def _tick(self) -> None:
+        """A timer rather than a task: idle readers pay for it a hundred times a second."""
+        self._timer = None
+        if not self._waiting:
+            return
+        try:
+            self._look()
+        except ShopfloorError:  # the readers meet the same failure themselves, and tell their callers
+            for waiter in self._waiting:
+                if not waiter.done():
+                    waiter.set_result(None)
+        self._timer = asyncio.get_running_loop().call_later(INTERVAL_SECONDS, self._tick)
 
     def _look(self) -> None:
         seen = (self._records.data_version(), self._groups.data_version())
