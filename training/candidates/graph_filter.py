@@ -1,16 +1,17 @@
 """Graph filter: items that the same customers cared for, in closed form.
 
 GF-CF (Shen et al.: How Powerful is Graph Convolution for Recommendation?, CIKM 2021) shows that graph networks for
-recommendation filter the customer-item graph, and that its linear low-pass filter, the normalised item-item gram, is
-about as good without any training. Here the powers of the two degrees are settings, as in Turbo-CF (Park et al., SIGIR
-2024): less weight taken from active customers and popular items than GF-CF's one half is worth more than the singular
-vectors that GF-CF adds, which are left out. Each item keeps its strongest neighbours only.
+recommendation filter the customer-item graph, and that two filters do as well without any training: a linear one, the
+normalised item-item gram, and an ideal low-pass one, the leading singular vectors. In the linear one the powers of the
+two degrees are settings, as in Turbo-CF (Park et al., SIGIR 2024). Both filters are added up when fitting, and each
+item keeps its strongest neighbours only, so that an answer costs no more than the history is long.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +25,12 @@ from training.candidates.interest import strongest
 from training.candidates.top import top
 from training.interactions import Floats, History, Interactions, Ints, Longs
 
+Matrix: TypeAlias = "sp.csr_matrix[np.float32]"
+
 BLOCK: Final = 512
 """Items whose neighbours are counted at once; it bounds the memory of fitting, not the result."""
+LARGEST_DENSE: Final = 60_000
+"""The low-pass filter scores every pair of items; a larger catalogue makes do with the linear one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,10 @@ class GraphFilterSettings:
     user_power: float = 0.3
     item_power: float = 0.4
     """A customer and an item count by their summed interest to minus this power; GF-CF has one half for both."""
+    factors: int = 256
+    """Singular vectors of the low-pass filter; 0 leaves it out."""
+    low_pass: float = 1.5
+    """Weight of the low-pass filter beside the linear one."""
     neighbours: int = 400
     half_life_days: float = 0.0
     """Age after which an interaction of the history counts half; 0 for never."""
@@ -52,21 +61,23 @@ class GraphFilter:
 
     @classmethod
     def fit(cls, interactions: Interactions, seed: int = 0, settings: GraphFilterSettings | None = None) -> Self:
-        """Count; nothing here is random, ``seed`` is ignored."""
         settings = settings or GraphFilterSettings()
-        normal = _normalised(preferences(interactions), settings)
-        transposed = normal.T.tocsr()
-        items, weights, counts = [], [], []
+        preference = preferences(interactions)
+        linear = _normalised(preference, settings.user_power, settings.item_power)
+        transposed = linear.T.tocsr()
+        low_pass = _low_pass(preference, settings, seed)
+        rows = []
         for first in range(0, interactions.n_items, BLOCK):
-            gram = transposed[first : first + BLOCK] @ normal
-            for row in range(gram.shape[0]):
-                piece = slice(gram.indptr[row], gram.indptr[row + 1])
-                item, weight = _strongest(gram.indices[piece], gram.data[piece], settings.neighbours)
-                items.append(item)
-                weights.append(weight)
-                counts.append(len(item))
-        start = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-        return cls(start, np.concatenate(items), np.concatenate(weights), settings)
+            block = (transposed[first : first + BLOCK] @ linear).tocsr()
+            if low_pass is None:
+                pieces = (slice(*ends) for ends in pairwise(block.indptr))
+                rows += [_strongest(block.indices[at], block.data[at], settings.neighbours) for at in pieces]
+            else:
+                every = np.arange(interactions.n_items, dtype=np.int32)
+                scores = block.toarray() + low_pass.left[first : first + BLOCK] @ low_pass.right
+                rows += [_strongest(every, weight, settings.neighbours) for weight in scores]
+        start = np.concatenate(([0], np.cumsum([len(item) for item, _ in rows]))).astype(np.int64)
+        return cls(start, np.concatenate([i for i, _ in rows]), np.concatenate([w for _, w in rows]), settings)
 
     def propose(self, history: History, n: int) -> Candidates:
         """The items that the history's items point at most strongly, these items among them."""
@@ -121,10 +132,29 @@ class GraphFilter:
         return float(self.weight[row][self.item[row] == other].sum())
 
 
-def _normalised(preference: "sp.csr_matrix[np.float32]", settings: GraphFilterSettings) -> "sp.csr_matrix[np.float32]":
+class _LowPass(NamedTuple):
+    """``left`` float32 [items, f] times ``right`` float32 [f, items] is the filter."""
+
+    left: Floats
+    right: Floats
+
+
+def _low_pass(preference: Matrix, settings: GraphFilterSettings, seed: int) -> _LowPass | None:
+    from sklearn.utils.extmath import randomized_svd
+
+    factors = min(settings.factors, min(preference.shape) - 1)
+    if factors < 1 or settings.low_pass <= 0 or preference.shape[1] > LARGEST_DENSE:
+        return None
+    _, _, vectors = randomized_svd(_normalised(preference, 0.5, 0.5), factors, n_iter=3, random_state=seed)
+    degree = preference.sum(axis=0)
+    left = settings.low_pass * vectors.T * _power(degree, -0.5)[:, None]
+    return _LowPass(left.astype(np.float32), (vectors * _power(degree, 0.5)).astype(np.float32))
+
+
+def _normalised(preference: Matrix, user_power: float, item_power: float) -> Matrix:
     """Customers by items, each entry divided by the powers of both degrees."""
-    by_user = _power(preference.sum(axis=1), -settings.user_power)
-    by_item = _power(preference.sum(axis=0), -settings.item_power)
+    by_user = _power(preference.sum(axis=1), -user_power)
+    by_item = _power(preference.sum(axis=0), -item_power)
     return sp.csr_matrix(sp.diags(by_user) @ preference @ sp.diags(by_item), dtype=np.float32)
 
 
@@ -133,9 +163,10 @@ def _power(degree: npt.ArrayLike, power: float) -> Floats:
 
 
 def _strongest(item: Ints, weight: Floats, n: int) -> tuple[Ints, Floats]:
-    """The ``n`` heaviest, by item number."""
+    """The ``n`` heaviest above zero, by item number."""
     if len(item) > n:
         kept = np.argpartition(weight, -n)[-n:]
         item, weight = item[kept], weight[kept]
     order = np.argsort(item)
+    order = order[weight[order] > 0]
     return item[order].astype(np.int32), weight[order].astype(np.float32)
