@@ -33,14 +33,10 @@ def materialize(since: Since = None, config: Config = None, as_json: AsJson = Fa
         tasks: dict[str, Any] = {}
 
         def show(step: str, done: int, total: int) -> None:
-            name = step.split(maxsplit=1)[0]
-            if step.startswith("compute"):
-                step, name = f"compute feature tables ({step.rsplit(maxsplit=1)[-1]})", "compute"
-            else:
-                name = step
-            if name not in tasks:
-                tasks[name] = bars.add_task(step, total=total)
-            bars.update(tasks[name], description=step, completed=done)
+            bar = "compute" if step.startswith("compute") else step
+            if bar not in tasks:
+                tasks[bar] = bars.add_task(step, total=total)
+            bars.update(tasks[bar], description=step, completed=done)
 
         rows = run(
             files,
