@@ -208,7 +208,7 @@ def measure(environ: dict[str, str], rate: float, seconds: float) -> dict[str, A
 
 def ask(port: int, rate: float, seconds: float) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.serving", "--generate", f"127.0.0.1:{port}", "--rate", str(rate)]
-    done = subprocess.run([*command, "--seconds", str(seconds)], check=True, capture_output=True, text=True)
+    done = subprocess.run([*command, "--seconds", str(seconds)], check=True, stdout=subprocess.PIPE, text=True)
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 

@@ -39,14 +39,15 @@ def create_app(parts: Parts) -> FastAPI:
     )
     app.state.service = service
     # The busiest routes stand first, as plain Starlette routes: FastAPI's parsing would cost more than the answer.
-    app.router.routes[:0] = [*recommendations.routes(service), *events.routes(service)]
+    plain = [*recommendations.routes(service), *events.routes(service)]
+    app.router.routes[:0] = plain
     for routes in (items, users, catalogue, health):
         app.include_router(routes.router(service))
     problem.install(app)
     app.add_middleware(LimitBody, limit=parts.settings.body_limit_bytes)
     if parts.keys:
         app.add_middleware(RequireKey, keys=parts.keys)
-    app.add_middleware(MeasureRequests, metrics=service.metrics)
+    app.add_middleware(MeasureRequests, metrics=service.metrics, plain={route.endpoint: route.path for route in plain})
     document(app, secured=bool(parts.keys))
     return app
 

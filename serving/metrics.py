@@ -17,6 +17,8 @@
 """
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -54,8 +56,10 @@ class Metrics:
 class MeasureRequests:
     """ASGI middleware: how long each route takes. The route's pattern is the label, never the path asked for."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, plain: Mapping[Any, str]) -> None:
+        """``plain`` maps endpoints to their patterns, for routes that FastAPI does not name in the scope."""
         self.app = app
+        self._plain = plain
         self._histogram = metrics.request_seconds
         self._children: dict[tuple[str, str, int], Histogram] = {}
 
@@ -75,7 +79,7 @@ class MeasureRequests:
         try:
             await self.app(scope, receive, watch)
         finally:
-            route = getattr(scope.get("route"), "path", "(none)")
+            route = self._plain.get(scope.get("endpoint")) or getattr(scope.get("route"), "path", "(none)")
             labels = (route, scope["method"] if route != "(none)" else "-", status)
             child = self._children.get(labels)
             if child is None:
