@@ -14,7 +14,7 @@ before stay eligible.
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from training.evaluation.task import UNKNOWN, Exclude, Metric, Task, positions
 from training.interactions import EVENT, ITEM, MARKET, SESSION, TIME, USER, Interactions, Ints, Longs, from_frame
 
 DAY: Final = 86_400
+Names: TypeAlias = tuple[str, ...]
 
 
 class Protocol(StrEnum):
@@ -50,18 +51,18 @@ def read_task(
     protocol says. NotFound or BadInput when a file does not fit.
     """
     if protocol is Protocol.SESSIONS:
-        train_frame = read_file(train, columns, (SESSION, ITEM), (USER, TIME, EVENT, MARKET))
+        train_frame = _read_named(train, columns, (SESSION, ITEM), (USER, TIME, EVENT, MARKET))
         interactions = shuffled(from_frame(train_frame), seed)
         if has_columns(test, columns.get(PREFIX, PREFIX), columns.get(LABEL, LABEL)):
             asked = read_file(test, columns, (PREFIX, LABEL), ())
             return _prefix_task(interactions, asked, exclude or Exclude.NONE)
-        asked = read_file(test, columns, (SESSION, ITEM), (TIME, EVENT, MARKET))
+        asked = _read_named(test, columns, (SESSION, ITEM), (TIME, EVENT, MARKET))
         return _session_task(interactions, asked, exclude or Exclude.NONE, target)
     if protocol is Protocol.BASKETS:
-        train_frame = _with_basket_times(read_file(train, columns, (USER, BASKET, ITEM), (TIME, MARKET)))
+        train_frame = _with_basket_times(_read_named(train, columns, (USER, BASKET, ITEM), (TIME, MARKET)))
         default = Exclude.NONE
     else:
-        train_frame = read_file(train, columns, (USER, ITEM), (TIME, EVENT, MARKET))
+        train_frame = _read_named(train, columns, (USER, ITEM), (TIME, EVENT, MARKET))
         if TIME not in train_frame:
             train_frame[TIME] = 0  # the order of such a file tells nothing, so nothing may decay with it
         default = Exclude.SEEN
@@ -99,6 +100,12 @@ def shuffled(interactions: Interactions, seed: int) -> Interactions:
         n_users=interactions.n_users,
         n_sessions=interactions.n_sessions,
     )
+
+
+def _read_named(path: Path, columns: Mapping[str, str], needed: Names, wanted: Names) -> pd.DataFrame:
+    """``read_file``, where a column that was named on purpose is needed: a typing error must not drop it."""
+    named = tuple(name for name in wanted if name in columns)
+    return read_file(path, columns, (*needed, *named), tuple(name for name in wanted if name not in columns))
 
 
 def _session_task(train: Interactions, frame: pd.DataFrame, exclude: Exclude, target: Kind | None) -> Task:

@@ -62,6 +62,7 @@ def test_compare_adds_paired_differences(files: tuple[Path, Path], tmp_path: Pat
         (("--model", "popular", "--json", "/no/such/folder/rows.json"), "there is no folder"),
         (("--model", "popular", "--protocol", "guesses"), "--protocol guesses: known are sessions, users, baskets"),
         (("--model", "popular", "--columns", "session=Visit,item=ItemId"), "no column 'Visit' for session"),
+        (("--model", "popular", "--columns", "session=SessionId,item=ItemId,time=Tiem"), "no column 'Tiem' for time"),
     ],
 )
 def test_a_wrong_argument_is_refused_before_any_work(
