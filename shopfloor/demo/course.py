@@ -14,7 +14,6 @@ from ingestion.transports.log import EventLog
 from shopfloor import wiring
 from shopfloor.demo import arrival
 from shopfloor.demo.display import Display
-from shopfloor.demo.mishaps import Delivery
 from shopfloor.demo.sending import Sent, send_catalogue, send_history
 from shopfloor.demo.shop import DemoShop
 from shopfloor.demo.visitor import Answer, Visitor
@@ -57,11 +56,10 @@ class Course:
     async def run(self) -> Told:
         """Every step in its order. Raises DemoFailed, naming the step and where to read on."""
         now = self.clock()
-        with self.display.step("make the shop and its history"):
+        with self.display.step("make the shop"):
             shop = await asyncio.to_thread(DemoShop.create, self.seed, self.scale)
-            deliveries = await asyncio.to_thread(list, shop.events(now))
         async with wiring.event_log(self.settings, "demo") as log:
-            sent = await self._send(shop, deliveries, log, now)
+            sent = await self._send(shop, log, now)
             async with asyncio.TaskGroup() as arriving:
                 # The lake is enough for training; the features may catch up meanwhile.
                 arriving.create_task(self._features_arrive(sent))
@@ -76,11 +74,11 @@ class Course:
             with self.display.step("three clicks", API, FEATURES_WORKER, total=CLICKS) as clicked:
                 return await self._clicks(visitor, clicked)
 
-    async def _send(self, shop: DemoShop, deliveries: list[Delivery], log: EventLog, now: datetime) -> Sent:
+    async def _send(self, shop: DemoShop, log: EventLog, now: datetime) -> Sent:
         with self.display.step("products and taxonomy into the log"):
             await send_catalogue(shop, log, now)
-        with self.display.step("events into the log", total=len(deliveries)) as done:
-            return await send_history(deliveries, log, done)
+        with self.display.step(f"{shop.behaviour.days} days of events into the log") as done:
+            return await send_history(shop.events(now), log, done)
 
     async def _lake_arrives(self, log: EventLog, sent: Sent) -> None:
         with self.display.step("events from log to lake", LAKE_WORKER, total=sent.events) as done:
@@ -118,7 +116,7 @@ class Course:
 
     async def _clicks(self, visitor: Visitor, done: Callable[[int], None]) -> Told:
         before = latest = await visitor.recommendations()
-        items = visitor.next_clicks(self.clock(), before, CLICKS)
+        items = await visitor.next_clicks(self.clock(), before, CLICKS)
         seconds: list[float] = []
         for item in items:
             await visitor.click(item)

@@ -20,14 +20,15 @@ class DemoFailed(ShopfloorError):
 
 
 class _Count(TextColumn):
-    """How many of how many, where there is something to count."""
+    """How many, and of how many where that is known."""
 
     def __init__(self) -> None:
         super().__init__("")
 
     def render(self, task: Task):  # type: ignore[no-untyped-def]
-        counted = task.total is not None and task.total > 1
-        self.text_format = f"{task.completed:,.0f} of {task.total:,.0f}" if counted else ""
+        parts = f" of {task.total:,.0f}" if task.total is not None else ""
+        counted = task.completed > 1 or (task.total or 0) > 1
+        self.text_format = f"{task.completed:,.0f}{parts}" if counted else ""
         return super().render(task)
 
 
@@ -58,7 +59,7 @@ class Display:
 
     @contextmanager
     def step(self, name: str, *processes: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-        """Show a step of ``total`` parts; yields what is told how many are done.
+        """Show a step of ``total`` parts, None: nobody knows; yields what is told how many are done.
 
         Raises DemoFailed, naming the step and the log files of ``processes``, for whatever may go wrong in it.
         """
@@ -66,15 +67,22 @@ class Display:
         task = self._progress.add_task(name, total=total)
         if self._plain:
             self._console.print(f"{name} …")
+        parts = 0
+
+        def show(done: int) -> None:
+            nonlocal parts
+            parts = done
+            self._progress.update(task, completed=done)
+
         try:
-            yield lambda done: self._progress.update(task, completed=done)
+            yield show
         except EXPECTED as error:
             logs = ", ".join(self._log_of(process) for process in processes)
             why = "it took too long" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
             raise DemoFailed(f"step `{name}`: {why}{logs and f'; its output is in {logs}'}", step=name) from error
-        self._finish(task, name, total, time.perf_counter() - began)
+        self._finish(task, name, total or parts, time.perf_counter() - began)
 
-    def _finish(self, task: TaskID, name: str, total: int | None, seconds: float) -> None:
-        self._progress.update(task, total=total or 1, completed=total or 1)
+    def _finish(self, task: TaskID, name: str, parts: int, seconds: float) -> None:
+        self._progress.update(task, total=parts or 1, completed=parts or 1)
         if self._plain:
-            self._console.print(f"{name}: {f'{total:,} ' if total else ''}done in {seconds:.1f} s", highlight=False)
+            self._console.print(f"{name}: {f'{parts:,} ' if parts else ''}done in {seconds:.1f} s", highlight=False)

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from shopfloor.demo.visitor import Answer, Recommended
+from shopfloor.demo.visitor import SHOWN, Answer, Recommended
 
 
 def before_and_after(title: str, before: Answer, after: Answer) -> Table:
     """The answers side by side; what is new after the clicks is marked."""
     table = Table("", "before", "after three clicks", title=title, title_justify="left", show_lines=False)
-    known = {item.item_id for item in before.items}
-    for place in range(max(len(before.items), len(after.items))):
+    known = {item.item_id for item in before.items[:SHOWN]}
+    for place in range(min(max(len(before.items), len(after.items)), SHOWN)):
         old = before.items[place] if place < len(before.items) else None
         new = after.items[place] if place < len(after.items) else None
         is_new = new is not None and new.item_id not in known

@@ -1,5 +1,6 @@
 """Sends the demo shop's catalogue and history through the log, as a shop's own systems would."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -51,7 +52,8 @@ async def send_catalogue(shop: DemoShop, log: EventLog, now: datetime) -> int:
 async def send_history(deliveries: Iterable[Delivery], log: EventLog, show: Callable[[int], None]) -> Sent:
     """Every event in the order of arrival; ``show`` is told how many went in so far."""
     sent = Sent()
-    for batch in _batches(deliveries):
+    batches = _batches(deliveries)
+    while batch := await asyncio.to_thread(next, batches, None):
         await log.append(EVENTS, [Message(delivery.key, delivery.value) for delivery in batch])
         for delivery in batch:
             _sample(sent, delivery)

@@ -12,10 +12,12 @@ import numpy as np
 from feature_repo.errors import ShopfloorError, TryLater
 from shopfloor.demo.assortment import MARKETS
 from shopfloor.demo.behaviour import Memory
-from shopfloor.demo.catalogue import Ints
+from shopfloor.demo.catalogue import category_id_of
 from shopfloor.demo.shop import DemoShop
 
 SHOWN: Final = 10
+ASKED: Final = 30
+"""A click moves something among this many, if not always among those that are shown."""
 PATIENCE_SECONDS: Final = 10.0
 
 
@@ -56,7 +58,19 @@ class Visitor:
         return MARKETS[self.shop.population.market[self.customer]].market
 
     async def recommendations(self) -> Answer:
-        question = {"placement": "home", "user_id": self.user_id, "market": self.market, "limit": SHOWN}
+        """The home page."""
+        return await self._ask({"placement": "home", "limit": ASKED})
+
+    async def category_page(self, leaf: int) -> list[int]:
+        """The products, best first, that the page of a category shows."""
+        goods = self.shop.catalogue
+        filters = {"category_ids": [category_id_of(goods.paths[leaf])]}
+        answer = await self._ask({"placement": "category", "limit": SHOWN, "filters": filters})
+        number = {item_id: i for i, item_id in enumerate(goods.item_ids)}
+        return [number[item.item_id] for item in answer.items if goods.leaf[number[item.item_id]] == leaf]
+
+    async def _ask(self, question: dict[str, Any]) -> Answer:
+        question |= {"user_id": self.user_id, "market": self.market}
         answer = _read(await self.http.post("/v1/recommendations", json=question), 200)
         return Answer(
             model_version=answer["model_version"],
@@ -100,18 +114,17 @@ class Visitor:
                 return answer, time.perf_counter() - began
         raise TryLater(f"the recommendations of {self.user_id} are the same {waited:.0f} s after the click")
 
-    def next_clicks(self, now: datetime, avoid: Answer, n: int = 3) -> list[int]:
-        """Products of one category that this customer truly likes and that the answer ``avoid`` has none of."""
-        behaviour, days = self.shop.behaviour, self.shop.behaviour.days
-        memory = Memory.blank(len(self.shop.population), len(self.shop.catalogue.leaves))
-        truth = behaviour.view_probabilities(self.customer, days, now, memory)
-        number = {item_id: i for i, item_id in enumerate(self.shop.catalogue.item_ids)}
-        middle = self.shop.catalogue.middle[self.shop.catalogue.leaf]
-        shown = {int(middle[number[item.item_id]]) for item in avoid.items}
-        other = np.array([m not in shown for m in middle])
-        best = int(np.argmax(np.where(other, truth, -1.0)))
-        of_category: Ints = np.flatnonzero(self.shop.catalogue.leaf == self.shop.catalogue.leaf[best])
-        return [int(i) for i in of_category[np.argsort(-truth[of_category])[:n]]]
+    async def next_clicks(self, now: datetime, avoid: Answer, n: int) -> list[int]:
+        """Products of a category that this customer truly likes and of whose kind the answer ``avoid`` shows none."""
+        behaviour, goods = self.shop.behaviour, self.shop.catalogue
+        memory = Memory.blank(len(self.shop.population), len(goods.leaves))
+        liked = behaviour.leaf_probabilities(np.array([self.customer]), behaviour.days, now, memory)[0]
+        leaf_of = dict(zip(goods.item_ids, goods.leaf, strict=True))
+        shown = {int(goods.middle[leaf_of[item.item_id]]) for item in avoid.items[:SHOWN]}
+        for leaf in np.argsort(-liked):
+            if int(goods.middle[leaf]) not in shown and len(page := await self.category_page(int(leaf))) >= n:
+                return page[:n]
+        raise ShopfloorError(f"no category page shows {self.user_id} {n} products of a kind not recommended already")
 
 
 def _read(response: httpx.Response, expected: int) -> dict[str, Any]:
