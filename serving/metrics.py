@@ -79,7 +79,9 @@ class MeasureRequests:
         try:
             await self.app(scope, receive, watch)
         finally:
-            route = self._plain.get(scope.get("endpoint")) or getattr(scope.get("route"), "path", "(none)")
+            route = self._plain.get(scope.get("endpoint"))
+            if route is None:
+                route = str(getattr(scope.get("route"), "path", "(none)"))
             labels = (route, scope["method"] if route != "(none)" else "-", status)
             child = self._children.get(labels)
             if child is None:
