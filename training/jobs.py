@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from feature_repo.errors import Conflict, Corrupt, NotFound
-from training.blend import blends_of
+from training.blend import BLENDS, blends_of
 from training.bundle import DataWindow, Manifest, write_bundle
 from training.candidates import MODELS
 from training.candidates.candidate import CandidateModel
@@ -68,7 +68,7 @@ def train(
         progress("read the lake", 1, 1)
         champion = registry.version_of(CHAMPION)
         comparison = _compare(dataset.interactions, _recipe(registry, champion), settings, progress)
-        models = _fit(dataset.interactions, settings.seed, "fit on everything", progress)
+        models = _fit(dataset.interactions, list(MODELS), settings.seed, "fit on everything", progress)
         bundle = Path(unfinished, "bundle")
         manifest = write_bundle(
             bundle,
@@ -107,16 +107,18 @@ def only_training(folder: Path) -> Iterator[None]:
         yield
 
 
-def _fit(interactions: Interactions, seed: int, step: str, progress: Progress) -> dict[str, CandidateModel]:
+def _fit(
+    interactions: Interactions, names: Sequence[str], seed: int, step: str, progress: Progress
+) -> dict[str, CandidateModel]:
     from threadpoolctl import threadpool_limits
 
     models: dict[str, CandidateModel] = {}
     # More BLAS threads than one only get into the way of the models' own.
     with threadpool_limits(1, "blas"):
-        for done, (name, model) in enumerate(MODELS.items()):
-            progress(step, done, len(MODELS))
-            models[name] = model.fit(interactions, seed=seed)
-    progress(step, len(MODELS), len(MODELS))
+        for done, name in enumerate(names):
+            progress(step, done, len(names))
+            models[name] = MODELS[name].fit(interactions, seed=seed)
+    progress(step, len(names), len(names))
     return models
 
 
@@ -127,10 +129,11 @@ def _compare(
     earlier, questions = split(interactions, settings.holdout_share, settings.holdout_questions, settings.seed)
     if not len(earlier):
         return Comparison({}, 0)
-    models = _fit(earlier, settings.seed, "fit on the earlier part", progress)
-    recipes: dict[str, Mapping[str, float]] = {"home": blends_of(models)["home"], "popular": {"popular": 1.0}}
+    recipes: dict[str, Mapping[str, float]] = {"home": BLENDS["home"], "popular": {"popular": 1.0}}
     if champion is not None:
         recipes["champion"] = champion
+    compared = [name for name in MODELS if any(name in weights for weights in recipes.values())]
+    models = _fit(earlier, compared, settings.seed, "fit on the earlier part", progress)
     step, total = "compare on the later part", len(questions)
     comparison = compare(questions, models, recipes, settings.seed, lambda done: progress(step, done, total))
     progress(step, total, total)

@@ -9,6 +9,7 @@ from tests.unit.training.bundles import a_bundle
 from tests.unit.training.candidate_suite import TEA
 from training.blend import BLENDS, because, blends_of, propose, warm
 from training.bundle import Bundle
+from training.candidates import MODELS
 from training.candidates.candidate import NONE, CandidateModel, Candidates
 from training.interactions import History
 
@@ -85,3 +86,7 @@ def test_a_real_bundle_offers_tea_to_a_tea_drinker_and_says_why(tmp_path: Path) 
         blended = propose(bundle, placement, history, 4)
         assert set(bundle.item_ids[blended.item]) <= set(TEA)
         assert because(bundle, blended, history, 0) == bundle.item_index[TEA[0]]
+
+
+def test_every_model_of_a_blend_exists() -> None:
+    assert {name for weights in BLENDS.values() for name in weights} <= set(MODELS)
