@@ -56,7 +56,7 @@ def letters_in(lake: Lake) -> Iterator[Letter]:
         rows = connection.execute(query, [files, EVENTS])
         while batch := rows.fetchmany(BATCH):
             for letter_id, payload, encoding, refused_at, reasons in batch:
-                raw = base64.b64decode(payload) if encoding == "base64" else payload.encode()
+                raw = base64.b64decode(payload) if encoding.startswith("base64") else payload.encode()
                 yield Letter(letter_id, raw, refused_at, tuple(reasons))
 
 

@@ -13,5 +13,7 @@ class StreamSettings(BaseModel):
     lake_batch_seconds: Annotated[float, Field(gt=0)] = 2.0
     """… or when the oldest of them has waited this long."""
     features_batch_rows: Annotated[int, Field(ge=1, le=100_000)] = 2_000
+    log_keep_hours: Annotated[float, Field(ge=24)] = 7 * 24.0
+    """How long the embedded log keeps what both groups have read. Kafka has its own retention."""
     dedupe_hours: Annotated[float, Field(ge=24)] = 48.0
     """A repeated ``event_id`` is dropped when the first came no longer ago than this."""

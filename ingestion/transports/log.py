@@ -141,6 +141,13 @@ class EventLog(Protocol):
         """
         ...
 
+    async def prune(self, keep_hours: float) -> Mapping[str, int]:
+        """Remove records older than ``keep_hours`` that every group has committed; how many for each topic.
+
+        A log that has retention rules of its own, as Kafka has, leaves it to them and removes nothing.
+        """
+        ...
+
     async def check(self) -> str:
         """One line about the log that answers; raises TryLater or Misconfigured with what to do otherwise."""
         ...

@@ -63,6 +63,9 @@ class KafkaLog:
     async def identity(self) -> str:
         return self._cluster.identity
 
+    async def prune(self, keep_hours: float) -> dict[str, int]:
+        return {}
+
     async def check(self) -> str:
         ends = await self._ends([lane for topic in TOPICS for lane in self._lanes(topic)])
         counts = [f"{sum(end for lane, end in ends.items() if lane.topic == topic):,} {topic}" for topic in TOPICS]
