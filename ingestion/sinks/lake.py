@@ -75,6 +75,7 @@ class Lake:
                         handle,
                         fresh,
                         mode="append",
+                        schema_mode="merge" if _grew(handle, fresh.schema) else None,
                         writer_properties=_WRITER,
                         commit_properties=CommitProperties(app_transactions=transactions),
                     )
@@ -204,6 +205,11 @@ class Lake:
             raise TryLater(
                 f"lake table {table} at {self._address} cannot be used: {error}; check disk, address and rights"
             ) from error
+
+
+def _grew(handle: DeltaTable, schema: pa.Schema) -> bool:
+    """Whether the contract has fields that the table, made by an earlier one, lacks."""
+    return not {field.name for field in schema} <= {field.name for field in handle.schema().fields}
 
 
 def _record(model: type[M], row: dict[str, Any], fields: Mapping[str, Any]) -> M:

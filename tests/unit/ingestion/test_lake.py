@@ -111,6 +111,18 @@ class TestReading:
         assert reached == {0: 3}
 
 
+class TestContractThatGrew:
+    def test_a_table_made_before_takes_the_new_column_over(self, tmp_path: Path) -> None:
+        before = pa.schema([field for field in EVENTS_SCHEMA if field.name != "search_term"])
+        DeltaTable.create(str(tmp_path / "events"), schema=before, partition_by=["event_date"], name="shopfloor.events")
+        lake = Lake(str(tmp_path))
+        old = rows(0).drop_columns(["search_term"])
+        lake.append("events", old, SOURCE, {0: 1})
+        lake.append("events", rows(1), SOURCE, {0: 2})
+        query = "SELECT log_offset, search_term FROM read_parquet(?, union_by_name=true) ORDER BY 1"
+        assert duckdb.execute(query, [lake.event_files()]).fetchall() == [(0, None), (1, None)]
+
+
 class TestAddress:
     def test_a_folder_with_other_files_is_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / "events").mkdir()
