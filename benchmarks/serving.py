@@ -241,6 +241,7 @@ class Connection(asyncio.Protocol):
     """One keep-alive connection; ``ask`` sends a request and returns status and body."""
 
     def __init__(self) -> None:
+        self.closed = False
         self._body = bytearray()
         self._answered: asyncio.Future[tuple[int, bytes]] | None = None
 
@@ -250,6 +251,11 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.closed = True
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_exception(ConnectionResetError("the service hung up before it answered"))
 
     def on_body(self, body: bytes) -> None:
         self._body += body
@@ -278,6 +284,8 @@ async def generate(address: str, rate: float, seconds: float) -> dict[str, Any]:
     start = loop.time() + 0.1
 
     async def one(moment: float, customer: int) -> None:
+        while free and free[-1].closed:
+            free.pop()
         connection = free.pop() if free else (await loop.create_connection(Connection, host, int(port)))[1]
         try:
             status, body = await connection.ask(question(address, customer))

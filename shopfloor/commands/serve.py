@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from shopfloor.settings import Settings
 
+KEEP_ALIVE_SECONDS = 75
+"""Longer than load balancers keep a connection, so that none sends a request into one that we just closed."""
 GRACE_SECONDS = 10
 """How long requests in flight may take after SIGTERM."""
 
@@ -73,6 +75,7 @@ async def answer(settings: "Settings", listener: socket.socket, stop: "asyncio.E
                 log_config=None,
                 server_header=False,
                 timeout_graceful_shutdown=GRACE_SECONDS,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
             )
         )
 
