@@ -6,6 +6,7 @@ takes a tenth of a millisecond; a test holds both equal to what MLflow's client 
 
 import os
 import sqlite3
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
@@ -47,7 +48,11 @@ class SqliteReader:
         return str(rows[0][0]) if rows else None
 
     def tags(self, model: str, version: str) -> Mapping[str, str] | None:
-        ready = "SELECT name, version FROM model_versions WHERE name = ? AND version = ? AND status = 'READY'"
+        # MLflow keeps the row of a deleted version and marks it by its stage.
+        ready = (
+            "SELECT name, version FROM model_versions WHERE name = ? AND version = ? AND status = 'READY' "
+            "AND current_stage != 'Deleted_Internal'"
+        )
         if not version.isdecimal() or not self._rows(ready, model, version):
             return None
         return dict(
@@ -72,15 +77,14 @@ class SqliteReader:
 
 
 class RestReader:
+    """Opens a connection for each question, so that there is none to close; only the TLS context is kept."""
+
     def __init__(self, address: str) -> None:
-        environ = os.environ
-        token, user = environ.get("MLFLOW_TRACKING_TOKEN"), environ.get("MLFLOW_TRACKING_USERNAME")
-        self._client = httpx.Client(
-            base_url=f"{address.rstrip('/')}/api/2.0/mlflow/",
-            timeout=TIMEOUT_SECONDS,
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-            auth=(user, environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user and not token else None,
-        )
+        token, user = os.environ.get("MLFLOW_TRACKING_TOKEN"), os.environ.get("MLFLOW_TRACKING_USERNAME")
+        self._address = address.rstrip("/")
+        self._tls = ssl.create_default_context()
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._login = (user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user and not token else None
 
     def version_of(self, model: str, alias: str) -> str | None:
         answer = self._get("registered-models/alias", name=model, alias=alias)
@@ -94,13 +98,20 @@ class RestReader:
 
     def _get(self, path: str, **params: str) -> dict[str, dict[str, list[dict[str, str]]]] | None:
         try:
-            response = self._client.get(path, params=params)
+            response = httpx.get(
+                f"{self._address}/api/2.0/mlflow/{path}",
+                params=params,
+                headers=self._headers,
+                auth=self._login,
+                verify=self._tls,
+                timeout=TIMEOUT_SECONDS,
+            )
             if response.status_code in (400, 404):  # MLflow answers 400 for an alias or version that is not there
                 return None
             response.raise_for_status()
             return response.json()  # type: ignore[no-any-return]
         except (httpx.HTTPError, ValueError) as error:
-            raise TryLater(f"the model registry {self._client.base_url.host} does not answer: {error}") from error
+            raise TryLater(f"the model registry at {httpx.URL(self._address).host} does not answer: {error}") from error
 
 
 class MlflowReader:

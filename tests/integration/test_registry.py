@@ -206,7 +206,7 @@ def test_a_training_killed_while_registering_leaves_nothing_half_registered(
     versions = open_client(places[0]).search_model_versions(f"name = '{MODEL}'")
     assert len(versions) >= survived
     for version in versions:
-        Bundle.open(registry.fetch(version.version), version.version)
+        Bundle.open(registry.fetch(str(version.version)), str(version.version))
 
 
 @pytest.fixture(scope="module")
