@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,10 +19,16 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given := os.environ.get("REDIS_URL"):
         yield given
         return
+    process, url = start_redis(tmp_path_factory.mktemp("redis"))
+    yield url
+    stop(process)
+
+
+def start_redis(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """A running server, empty, and its address; skips when it cannot be had."""
     program = shutil.which("redis-server")
     if program is None:
         missing("redis-server", "install Redis (`apt install redis-server`, `brew install redis`) or set REDIS_URL")
-    folder = tmp_path_factory.mktemp("redis")
     (port,) = free_ports(1)
     with (folder / "output.txt").open("wb") as output:
         process = subprocess.Popen(
@@ -30,9 +37,10 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         )  # fmt: skip
     try:
         wait_until(lambda: _answers(port), process, folder / "output.txt", seconds=30)
-        yield f"redis://127.0.0.1:{port}"
-    finally:
+    except BaseException:
         stop(process)
+        raise
+    return process, f"redis://127.0.0.1:{port}"
 
 
 def _answers(port: int) -> bool:
