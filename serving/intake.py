@@ -8,8 +8,8 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import datetime
+from typing import Final
 
 import msgspec
 from pydantic import BaseModel
@@ -18,7 +18,7 @@ from feature_repo.errors import BadInput
 from ingestion.contracts.event import QualityFlag, ReceivedEvent
 from ingestion.contracts.parse import parse_event, parse_product, to_log
 from ingestion.contracts.rejection import FieldError, Rejection
-from ingestion.contracts.taxonomy import Category, StoredCategory, tree_problems
+from ingestion.contracts.taxonomy import LOG_KEY, Category, stored_tree, tree_problems
 from ingestion.transports.log import EVENTS, MAX_RECORD_BYTES, PRODUCTS, TAXONOMY, EventLog, Message
 from serving.catalogue import Catalogue
 from serving.metrics import Metrics
@@ -173,16 +173,9 @@ class CatalogueIntake:
             first = problems[0]
             detail = f"{first['field']}: {first['value']!r} {first['reason']}"
             raise BadInput(f"the categories are no tree, none was taken over: {detail}", errors=problems[:100])
-        now = self._clock().astimezone(UTC)
-        version = f"{now:%Y%m%dT%H%M%S.%fZ}-{uuid.uuid4().hex[:8]}"
-        await self._log.append(TAXONOMY, [self._node(node, version, len(categories), now) for node in categories])
-        return TaxonomyReceipt(len(categories), version)
-
-    def _node(self, node: Category, version: str, size: int, now: datetime) -> Message:
-        fields: dict[str, Any] = dict(node)
-        stored = StoredCategory.model_construct(**fields, taxonomy_version=version, size=size, updated_at=now)
-        # One key for all nodes keeps a version's nodes together and the versions in order.
-        return Message(TAXONOMY.encode(), to_log(stored))
+        nodes = stored_tree(categories, self._clock(), uuid.uuid4().hex[:8])
+        await self._log.append(TAXONOMY, [Message(LOG_KEY, to_log(node)) for node in nodes])
+        return TaxonomyReceipt(len(nodes), nodes[0].taxonomy_version)
 
 
 def _message(record: BaseModel, key: str, record_id: str) -> Message | Rejection:

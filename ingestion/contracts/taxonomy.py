@@ -1,6 +1,7 @@
 """The taxonomy contract, version 1: the shop's tree of categories, always replaced as a whole."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -8,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from ingestion.contracts.event import Id, Text, Time
 
 CONTRACT_VERSION: Final = 1
+LOG_KEY: Final = b"taxonomy"
+"""One key for all nodes keeps a version's nodes together and the versions in order."""
 
 
 class Category(BaseModel):
@@ -28,6 +31,16 @@ class StoredCategory(Category):
     size: Annotated[int, Field(ge=1)]
     """Number of nodes in this version."""
     updated_at: Time
+
+
+def stored_tree(categories: Sequence[Category], at: datetime, origin: str) -> list[StoredCategory]:
+    """The nodes of one version, put at ``at``; ``origin`` tells apart two that were put at the same moment."""
+    version = f"{at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{origin}"
+    size = len(categories)
+    return [
+        StoredCategory.model_construct(**dict(node), taxonomy_version=version, size=size, updated_at=at)
+        for node in categories
+    ]
 
 
 def tree_problems(categories: Sequence[Category]) -> Iterable[tuple[int, str, str, str]]:

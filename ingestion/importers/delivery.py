@@ -16,13 +16,12 @@ from ingestion.contracts.event import Event, ReceivedEvent
 from ingestion.contracts.parse import parse_event, parse_product, read_record, to_log
 from ingestion.contracts.product import StoredProduct
 from ingestion.contracts.rejection import FieldError, Rejection
-from ingestion.contracts.taxonomy import StoredCategory
+from ingestion.contracts.taxonomy import LOG_KEY, StoredCategory
 from ingestion.importers.checkpoint import Checkpoint
 from ingestion.importers.report import Report
 from ingestion.importers.staging import ORDER, Progress, Staged, Staging
 from ingestion.transports.log import EVENTS, PRODUCTS, EventLog, Message
 
-TAXONOMY_KEY = b"taxonomy"
 """All nodes under one key, so that they are in one partition and in order."""
 
 
@@ -88,7 +87,7 @@ class Delivery:
         if topic == PRODUCTS:
             product = self._in_market(parse_product(raw.encode(), self._now))
             return product, product.key.encode() if isinstance(product, StoredProduct) else b""
-        return read_record(StoredCategory, raw.encode(), "category_id"), TAXONOMY_KEY
+        return read_record(StoredCategory, raw.encode(), "category_id"), LOG_KEY
 
     def _in_market(
         self, record: ReceivedEvent | StoredProduct | Rejection

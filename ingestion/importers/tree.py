@@ -1,10 +1,10 @@
 """A taxonomy out of a legacy export: what is no tree is made one, and each change is reported."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
-import msgspec
-
-from ingestion.contracts.taxonomy import Category
+from ingestion.contracts.parse import to_log
+from ingestion.contracts.taxonomy import Category, stored_tree
 from ingestion.importers.report import Report
 
 
@@ -30,21 +30,10 @@ def repaired_tree(nodes: Iterable[tuple[str, str | None, str | None]], report: R
     return list(categories.values())
 
 
-def staged_nodes(categories: list[Category], version: str) -> list[str]:
-    """The nodes as JSON of StoredCategory; ``version`` is an ISO time, so that later ones compare greater."""
-    return [
-        msgspec.json.encode(
-            {
-                "category_id": c.category_id,
-                "parent_id": c.parent_id,
-                "name": c.name,
-                "taxonomy_version": version,
-                "size": len(categories),
-                "updated_at": version,
-            }
-        ).decode()
-        for c in categories
-    ]
+def staged_nodes(categories: list[Category], started_at: str) -> list[str]:
+    """The nodes as the log keeps them; ``started_at``, an ISO time, is when the import began."""
+    nodes = stored_tree(categories, datetime.fromisoformat(started_at), "import")
+    return [to_log(node).decode() for node in nodes]
 
 
 def _cycle_openings(categories: dict[str, Category]) -> list[str]:

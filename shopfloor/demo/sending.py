@@ -12,7 +12,7 @@ from feature_repo.activity import KIND_OF_EVENT
 from ingestion.contracts.event import ReceivedEvent
 from ingestion.contracts.parse import read_event, to_log
 from ingestion.contracts.product import StoredProduct
-from ingestion.contracts.taxonomy import StoredCategory
+from ingestion.contracts.taxonomy import LOG_KEY, stored_tree
 from ingestion.transports.log import EVENTS, PRODUCTS, TAXONOMY, EventLog, Message
 from shopfloor.demo.mishaps import Delivery
 from shopfloor.demo.shop import DemoShop
@@ -34,13 +34,8 @@ class Sent:
 
 async def send_catalogue(shop: DemoShop, log: EventLog, now: datetime) -> int:
     """The taxonomy and every product; gives the number of products."""
-    version = f"{now:%Y%m%dT%H%M%S.%fZ}-demo"
-    categories = shop.categories()
-    nodes = (
-        StoredCategory(**node.model_dump(), taxonomy_version=version, size=len(categories), updated_at=now)
-        for node in categories
-    )
-    await log.append(TAXONOMY, [Message(b"taxonomy", to_log(node)) for node in nodes])
+    nodes = stored_tree(shop.categories(), now, "demo")
+    await log.append(TAXONOMY, [Message(LOG_KEY, to_log(node)) for node in nodes])
     count = 0
     for batch in _batches(shop.products(now)):
         stored = (StoredProduct(**product.model_dump(), updated_at=now) for product in batch)
