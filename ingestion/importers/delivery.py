@@ -22,8 +22,6 @@ from ingestion.importers.report import Report
 from ingestion.importers.staging import ORDER, Progress, Staged, Staging
 from ingestion.transports.log import EVENTS, PRODUCTS, EventLog, Message
 
-"""All nodes under one key, so that they are in one partition and in order."""
-
 
 class Delivery:
     """Sends what is staged. ``markets``: the only ones allowed, or empty for any."""
