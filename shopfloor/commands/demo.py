@@ -16,7 +16,9 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop after printing, instead of serving until Ctrl-C.")] = False,
-    port: Annotated[int | None, typer.Option(help="Port of the API; default: 8000, or any other if taken.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port of the API; default: the settings', else 8000 or, if taken, any other.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Another seed is another shop.")] = 42,
     scale: Annotated[float, typer.Option(min=0.02, max=20, help="1: 2,000 products, 3,000 customers.")] = 1.0,
     data: Annotated[Path | None, typer.Option(help="Folder, made afresh; default: demo in the data folder.")] = None,
@@ -36,7 +38,10 @@ def demo(
     from shopfloor.settings import LoadedSettings
     from shopfloor.signals import until_stopped
 
-    folder = (data or LoadedSettings.read().settings.data / "demo").absolute()
+    loaded = LoadedSettings.read()
+    folder = (data or loaded.settings.data / "demo").absolute()
+    if port is None and loaded.sources["port"] != "default":
+        port = loaded.settings.port
     check_ours(folder)
     with claimed_folder(folder):
         config = made_afresh(folder, _free(port))
