@@ -8,6 +8,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_json
 
+from ingestion.contracts.event import Time
 from ingestion.contracts.rejection import Rejection
 from ingestion.transports.log import Record
 
@@ -34,7 +35,7 @@ class DeadLetter(BaseModel):
     topic: str
     customer_key: str
     """The record's key, by which a customer's letters are found again for erasure."""
-    refused_at: datetime
+    refused_at: Time
     reasons: tuple[Reason, ...]
     payload: str
     """The record's value as UTF-8 text, or base64 where it is none (see ``payload_encoding``)."""

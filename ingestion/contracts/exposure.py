@@ -3,9 +3,9 @@
 With the events that name its ``recommendation_id`` it is what off-policy evaluation and ranker training need.
 """
 
-from datetime import datetime
-
 from pydantic import BaseModel, ConfigDict
+
+from ingestion.contracts.event import Time
 
 
 class ExposedItem(BaseModel):
@@ -24,7 +24,7 @@ class Exposure(BaseModel):
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     recommendation_id: str
-    shown_at: datetime
+    shown_at: Time
     customer_key: str
     placement: str
     market: str | None = None
