@@ -21,22 +21,24 @@ class Interval(NamedTuple):
 def draw_means(values: npt.NDArray[np.float64], cluster: Ints, n_clusters: int, seed: int) -> npt.NDArray[np.float64]:
     """Means of ``values`` [q, m] over DRAWS resamples of the clusters: [DRAWS, m].
 
-    With one seed, the resamples are the same for every model on the same questions, so that the difference of two
+    A value that is NaN counts in no mean; a resample without any value of a column has NaN for its mean there. With one seed, the resamples are the same for every model on the same questions, so that the difference of two
     results is a paired one.
     """
-    sums = np.stack([np.bincount(cluster, column, n_clusters) for column in values.T], axis=1)
-    sizes = np.bincount(cluster, minlength=n_clusters).astype(np.float64)
+    told = ~np.isnan(values)
+    sums = np.stack([np.bincount(cluster, column, n_clusters) for column in np.where(told, values, 0.0).T], axis=1)
+    sizes = np.stack([np.bincount(cluster, column, n_clusters) for column in told.T], axis=1)
     rng = np.random.default_rng(seed)
     means = np.empty((DRAWS, values.shape[1]))
     for draw in range(DRAWS):
         drawn = np.bincount(rng.integers(n_clusters, size=n_clusters), minlength=n_clusters)
-        means[draw] = drawn @ sums / (drawn @ sizes)
+        size = drawn @ sizes
+        means[draw] = np.divide(drawn @ sums, size, out=np.full(len(size), np.nan), where=size > 0)
     return means
 
 
 def interval(value: float, draws: npt.NDArray[np.float64]) -> Interval:
     """The value with the middle 95 % of its ``draws``."""
-    low, high = np.percentile(draws, _LEVELS)
+    low, high = np.nanpercentile(draws, _LEVELS)
     return Interval(float(value), float(low), float(high))
 
 

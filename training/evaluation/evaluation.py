@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from training.candidates.candidate import CandidateModel, Candidates, propose_all
 from training.evaluation.bootstrap import Interval, coverage, draw_means, interval
+from training.evaluation.breadth import Breadth
 from training.evaluation.metrics import Hits, Values, per_question
+from training.evaluation.slices import Slice
 from training.evaluation.task import Metric, Question, Task
 from training.interactions import Ints
 
@@ -19,7 +22,7 @@ _EMPTY: Final = -2
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure with its 95 % interval over ``n`` questions."""
+    """One figure with its 95 % interval over ``n`` questions, those of ``slice`` where it names one."""
 
     model: str
     metric: Metric
@@ -28,9 +31,12 @@ class Row:
     low: float
     high: float
     n: int
+    slice: str | None = None
 
     def as_document(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        """The row's fields; a row over all questions has no ``slice``."""
+        document = {name: getattr(self, name) for name in self.__slots__}
+        return document if self.slice else {name: document[name] for name in document if name != "slice"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,63 @@ def differences(ours: Answers, others: Answers, task: Task, ks: Sequence[int], s
         _row(f"{ours.model} - {others.model}", metric, k, interval(gained[:, c].mean(), draws[:, c]), len(task))
         for c, (metric, k) in enumerate(wanted)
     ]
+
+
+def breadth_rows(answers: Answers, task: Task, ks: Sequence[int], breadth: Breadth, seed: int = 0) -> list[Row]:
+    """What the lists are like besides right, at every k; n counts the lists that have the figure."""
+    wanted = [(metric, k) for k in ks for metric in breadth.metrics]
+    values = np.stack([breadth.per_question(metric, k, answers.shown, answers.hits) for metric, k in wanted], axis=1)
+    return _counted(answers.model, wanted, values, task.cluster, seed)
+
+
+def sliced_rows(
+    answers: Answers,
+    task: Task,
+    ks: Sequence[int],
+    slices: Sequence[Slice],
+    seed: int = 0,
+    other: Answers | None = None,
+) -> list[Row]:
+    """Every accuracy metric at every k in each slice; with ``other``, the paired difference to it.
+
+    Coverage is left out: fewer customers are shown fewer items, however good the model.
+    """
+    wanted = [(metric, k) for k in ks for metric in task.metrics if metric is not Metric.COVERAGE]
+    name = answers.model if other is None else f"{answers.model} - {other.model}"
+    found = []
+    for part in slices:
+        asked, ours = _within(answers, task, part)
+        values = _values(ours, wanted)[asked]
+        if other is not None:
+            values -= _values(_within(other, task, part)[1], wanted)[asked]
+        cluster = np.unique(task.cluster[asked], return_inverse=True)[1].astype(np.int32)
+        found += _counted(name, wanted, values, cluster, seed, part.name)
+    return found
+
+
+def _within(answers: Answers, task: Task, part: Slice) -> tuple[npt.NDArray[np.bool_], Answers]:
+    """The questions of a slice, bool [q], and the answers as they count in it."""
+    if part.items is None:
+        return part.asked if part.asked is not None else np.ones(len(task), np.bool_), answers
+    question, item = task.right_answers()
+    n_relevant = np.bincount(question, part.items[item], len(task)).astype(np.int32)
+    hits = answers.hits & part.items[answers.shown]
+    # A question without a right answer in the slice is not asked there; 1 only keeps it from dividing by none.
+    return n_relevant > 0, Answers(answers.model, answers.shown, hits, np.maximum(n_relevant, 1))
+
+
+def _counted(
+    model: str, wanted: Sequence[tuple[Metric, int]], values: Values, cluster: Ints, seed: int, part: str | None = None
+) -> list[Row]:
+    """Rows of the columns of ``values`` [q, len(wanted)]; a column that is NaN throughout gives none."""
+    draws = draw_means(values, cluster, int(cluster.max()) + 1, seed)
+    found = []
+    for column, (metric, k) in enumerate(wanted):
+        n = int((~np.isnan(values[:, column])).sum())
+        if n:
+            figure = interval(float(np.nanmean(values[:, column])), draws[:, column])
+            found.append(Row(model, metric, k, *figure, n, part))
+    return found
 
 
 def _best(candidates: Candidates, question: Question, k: int) -> Ints:

@@ -16,7 +16,11 @@ from training.interactions import EVENT, ITEM, MARKET, SESSION, TIME, USER
 BASKET: Final = "basket"
 PREFIX: Final = "prefix"
 LABEL: Final = "label"
-NAMES: Final = (SESSION, USER, BASKET, ITEM, TIME, EVENT, MARKET, PREFIX, LABEL)
+CATEGORY: Final = "category"
+PARENT: Final = "parent_category"
+PRICE: Final = "price"
+NAMES: Final = (SESSION, USER, BASKET, ITEM, TIME, EVENT, MARKET, PREFIX, LABEL, CATEGORY, PARENT, PRICE)
+_MAY_HAVE_GAPS: Final = (MARKET, CATEGORY, PARENT, PRICE)
 
 _READERS: Final = {
     ".parquet": "read_parquet($file)",
@@ -119,6 +123,8 @@ def _as_read(name: str, column: str, kind: str) -> str:
     quoted = _quoted(column)
     if name == PREFIX:
         return f"CAST({quoted} AS VARCHAR[])"
+    if name == PRICE:
+        return f"TRY_CAST({quoted} AS DOUBLE)"
     if name == TIME:
         if kind.startswith(("TIMESTAMP", "DATE")):
             return f"epoch_us(CAST({quoted} AS TIMESTAMPTZ))"
@@ -134,7 +140,7 @@ def _as_read(name: str, column: str, kind: str) -> str:
 
 
 def _refuse_gaps(frame: pd.DataFrame, path: Path, chosen: Mapping[str, str]) -> None:
-    for name in frame.columns.difference([MARKET]):
+    for name in frame.columns.difference(_MAY_HAVE_GAPS):
         gaps = frame[name].isna().to_numpy()
         if gaps.any():
             raise BadInput(

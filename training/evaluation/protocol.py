@@ -50,25 +50,43 @@ def read_task(
     ``target`` keeps only test rows of that kind where the test file has ``event``; ``exclude`` defaults to what the
     protocol says. NotFound or BadInput when a file does not fit.
     """
+    train_frame = read_training(protocol, train, columns)
     if protocol is Protocol.SESSIONS:
-        train_frame = _read_named(train, columns, (SESSION, ITEM), (USER, TIME, EVENT, MARKET))
-        interactions = shuffled(from_frame(train_frame), seed)
         if has_columns(test, columns.get(PREFIX, PREFIX), columns.get(LABEL, LABEL)):
             asked = read_file(test, columns, (PREFIX, LABEL), ())
-            return _prefix_task(interactions, asked, exclude or Exclude.NONE)
-        asked = _read_named(test, columns, (SESSION, ITEM), (TIME, EVENT, MARKET))
-        return _session_task(interactions, asked, exclude or Exclude.NONE, target)
-    if protocol is Protocol.BASKETS:
-        train_frame = _with_basket_times(_read_named(train, columns, (USER, BASKET, ITEM), (TIME, MARKET)))
-        default = Exclude.NONE
+            return _prefix_task(shuffled(from_frame(train_frame), seed), asked, exclude or Exclude.NONE)
+        asked = _read_named(test, columns, (SESSION, ITEM), (USER, TIME, EVENT, MARKET))
     else:
-        train_frame = _read_named(train, columns, (USER, ITEM), (TIME, EVENT, MARKET))
-        if TIME not in train_frame:
-            train_frame[TIME] = 0  # the order of such a file tells nothing, so nothing may decay with it
-        default = Exclude.SEEN
-    timed = (TIME,) if train_frame[TIME].any() else ()
-    asked = _of_kind(read_file(test, columns, (USER, ITEM), (*timed, EVENT)), target)
-    return _user_task(train_frame, asked, exclude or default, seed)
+        timed = (TIME,) if train_frame[TIME].any() else ()
+        asked = read_file(test, columns, (USER, ITEM), (*timed, EVENT))
+    return task_of(protocol, train_frame, asked, seed, target, exclude)
+
+
+def read_training(protocol: Protocol, path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
+    """The rows of a training file, as ``protocol`` needs them, in the order of time."""
+    if protocol is Protocol.SESSIONS:
+        return _read_named(path, columns, (SESSION, ITEM), (USER, TIME, EVENT, MARKET))
+    if protocol is Protocol.BASKETS:
+        return _with_basket_times(_read_named(path, columns, (USER, BASKET, ITEM), (TIME, MARKET)))
+    frame = _read_named(path, columns, (USER, ITEM), (TIME, EVENT, MARKET))
+    if TIME not in frame:
+        frame[TIME] = 0  # the order of such a file tells nothing, so nothing may decay with it
+    return frame
+
+
+def task_of(
+    protocol: Protocol,
+    train: pd.DataFrame,
+    asked: pd.DataFrame,
+    seed: int = 0,
+    target: Kind | None = None,
+    exclude: Exclude | None = None,
+) -> Task:
+    """The questions of ``protocol`` from rows to learn from and rows of what happened next."""
+    if protocol is Protocol.SESSIONS:
+        return _session_task(train, asked, exclude or Exclude.NONE, target, seed)
+    default = Exclude.NONE if protocol is Protocol.BASKETS else Exclude.SEEN
+    return _user_task(train, _of_kind(asked, target), exclude or default, seed)
 
 
 def kind_named(name: str) -> Kind:
@@ -108,7 +126,8 @@ def _read_named(path: Path, columns: Mapping[str, str], needed: Names, wanted: N
     return read_file(path, columns, (*needed, *named), tuple(name for name in wanted if name not in columns))
 
 
-def _session_task(train: Interactions, frame: pd.DataFrame, exclude: Exclude, target: Kind | None) -> Task:
+def _session_task(known: pd.DataFrame, frame: pd.DataFrame, exclude: Exclude, target: Kind | None, seed: int) -> Task:
+    train = shuffled(from_frame(known), seed)
     session = pd.factorize(frame[SESSION])[0]
     order = np.argsort(session, kind="stable")
     session, frame = session[order], frame.iloc[order]
@@ -136,6 +155,7 @@ def _session_task(train: Interactions, frame: pd.DataFrame, exclude: Exclude, ta
         in_session=True,
         exclude=exclude,
         metrics=(Metric.HR, Metric.MRR, Metric.COVERAGE),
+        new_customer=~frame[USER].isin(known[USER]).to_numpy()[asked] if USER in frame and USER in known else None,
     )
 
 
@@ -199,6 +219,7 @@ def _user_task(frame: pd.DataFrame, asked: pd.DataFrame, exclude: Exclude, seed:
         in_session=False,
         exclude=exclude,
         metrics=(Metric.RECALL, Metric.NDCG, Metric.COVERAGE),
+        new_customer=last == first,
     )
 
 

@@ -30,6 +30,10 @@ class Metric(StrEnum):
     RECALL = "recall"
     NDCG = "ndcg"
     COVERAGE = "coverage"
+    NOVELTY = "novelty"
+    DIVERSITY = "diversity"
+    TOP_SHARE = "top_share"
+    REVENUE = "revenue"
 
 
 class Question(NamedTuple):
@@ -67,6 +71,8 @@ class Task:
     in_session: bool
     exclude: Exclude
     metrics: tuple[Metric, ...]
+    new_customer: npt.NDArray[np.bool_] | None = None
+    """[q], True where training has nothing of the customer; None where the files do not tell customers apart."""
 
     def __len__(self) -> int:
         return len(self.first)
@@ -74,6 +80,13 @@ class Task:
     @property
     def n_clusters(self) -> int:
         return int(self.cluster.max()) + 1
+
+    def right_answers(self) -> tuple[Longs, Ints]:
+        """Every right answer of every question: the question's number and the item, UNKNOWN where training lacks it."""
+        length = self.relevant_last - self.relevant_first
+        question = np.repeat(np.arange(len(self)), length)
+        place = np.arange(len(question)) - np.repeat(np.cumsum(length) - length, length)
+        return question, self.relevant[self.relevant_first[question] + place]
 
     def batches(self, size: int) -> Iterator[list[Question]]:
         for start in range(0, len(self), size):

@@ -1,0 +1,118 @@
+"""Slices: parts of the questions, or of the right answers, in which a model may be worse than its mean tells."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from training.evaluation.catalogue import Catalogue
+from training.evaluation.task import UNKNOWN, Task
+from training.interactions import Interactions, Ints
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+HEAD: Final = 0.5
+TORSO: Final = 0.8
+"""Head: the most popular items, which together have the first HEAD of all interactions; torso: up to TORSO; then tail."""
+NAMED: Final = 8
+"""So many markets and product lines are slices of their own, the largest; the others are one slice together."""
+SESSION_LENGTHS: Final = ((1, "1 click"), (2, "2 clicks"), (3, "3 to 5 clicks"), (6, "6 clicks or more"))
+HISTORY_LENGTHS: Final = ((0, "none"), (1, "1 to 4"), (5, "5 to 19"), (20, "20 or more"))
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The questions of ``asked`` bool [q], or the right answers among ``items`` bool [n_items + 1].
+
+    The last place of ``items`` stands for all items that training lacks, as UNKNOWN counts from the end. Of a question
+    only the right answers among ``items`` count then; one without any is no question of the slice.
+    """
+
+    name: str
+    """``kind=part``, such as ``item=head``."""
+    asked: Mask | None = None
+    items: Mask | None = None
+
+
+def slices_of(task: Task, catalogue: Catalogue | None = None) -> list[Slice]:
+    """New and known customers, new, head, torso and tail items, markets, lengths of session or history, product lines.
+
+    Empty slices are left out, and so is a kind all of whose questions lie in one slice: it would repeat the total.
+    """
+    kinds = [_customers(task), _items(task), _markets(task), _lengths(task)]
+    if catalogue is not None and catalogue.has_categories:
+        kinds.append(_lines(task, catalogue))
+    return [part for parts in kinds if len(parts) > 1 for part in parts]
+
+
+def _customers(task: Task) -> list[Slice]:
+    if task.new_customer is None:
+        return []
+    return _by_question("customer", {"new": task.new_customer, "known": ~task.new_customer}.items())
+
+
+def _lengths(task: Task) -> list[Slice]:
+    length = task.last - task.first
+    kind, steps = ("session", SESSION_LENGTHS) if task.in_session else ("history", HISTORY_LENGTHS)
+    step = np.searchsorted([least for least, _ in steps], length, side="right") - 1
+    return _by_question(kind, ((name, step == place) for place, (_, name) in enumerate(steps)))
+
+
+def _markets(task: Task) -> list[Slice]:
+    if not task.train.markets or not len(task.market):
+        return []
+    told = task.last > task.first
+    market = np.where(told, task.market[np.maximum(task.last - 1, 0)], UNKNOWN)
+    parts = _largest(market, task.train.markets)
+    return _by_question("market", ((name, np.isin(market, numbers)) for name, numbers in parts.items()))
+
+
+def _items(task: Task) -> list[Slice]:
+    popularity = popularity_classes(task.train)
+    return _by_item(task, "item", {name: (number,) for number, name in enumerate(CLASSES)}, popularity)
+
+
+CLASSES: Final = ("new", "head", "torso", "tail")
+
+
+def popularity_classes(train: Interactions) -> Ints:
+    """The place in CLASSES of each item and, last, of all that training lacks: int32 [n_items + 1].
+
+    An item in the vocabulary that nobody has touched is new too.
+    """
+    counts = np.bincount(train.item, minlength=train.n_items)
+    order = np.argsort(-counts, kind="stable")
+    before = (np.cumsum(counts[order]) - counts[order]) / max(len(train), 1)
+    classes = np.zeros(train.n_items + 1, np.int32)
+    classes[order] = np.where(before < HEAD, 1, np.where(before < TORSO, 2, 3))
+    classes[:-1][counts == 0] = 0
+    return classes
+
+
+def _lines(task: Task, catalogue: Catalogue) -> list[Slice]:
+    """Items that training lacks are of no known line here: they are asked for in ``item=new`` alone."""
+    line = np.append(catalogue.line, np.int32(UNKNOWN))
+    _, item = task.right_answers()
+    return _by_item(task, "category", _largest(line[item], catalogue.lines), line)
+
+
+def _largest(number: Ints, names: tuple[str, ...]) -> Mapping[str, tuple[int, ...]]:
+    """Names of the NAMED most frequent numbers, each with its number, and ``others`` with all the rest."""
+    counts = np.bincount(number[number != UNKNOWN], minlength=len(names))
+    order = [int(place) for place in np.argsort(-counts, kind="stable") if counts[place]]
+    parts: dict[str, tuple[int, ...]] = {names[place]: (place,) for place in order[:NAMED]}
+    if len(order) > NAMED:
+        parts["(others)"] = tuple(order[NAMED:])
+    return parts
+
+
+def _by_question(kind: str, parts: Iterable[tuple[str, Mask]]) -> list[Slice]:
+    return [Slice(f"{kind}={name}", asked=asked) for name, asked in parts if asked.any()]
+
+
+def _by_item(task: Task, kind: str, parts: Mapping[str, tuple[int, ...]], number: Ints) -> list[Slice]:
+    _, item = task.right_answers()
+    chosen = {name: np.isin(number, numbers) for name, numbers in parts.items()}
+    return [Slice(f"{kind}={name}", items=items) for name, items in chosen.items() if items[item].any()]
