@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from serving import problem
 from serving.body import LimitBody
@@ -30,7 +31,8 @@ def create_app(parts: Parts) -> FastAPI:
         async with running(service):
             yield
 
-    app = FastAPI(
+    # FastAPI's own pages load their scripts from a public host, which a shop's network may not reach.
+    app = FastAPIOffline(
         title="Shopfloor",
         summary="Events in, recommendations out.",
         version="1",
