@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
+from feature_repo.customer import CustomerFeatures
 from feature_repo.errors import NotFound
 from ingestion.contracts.event import customer_key
 from serving.bodies import Erased, UserFeatures
@@ -22,10 +23,9 @@ def router(service: Service) -> APIRouter:
     @routes.get("/v1/users/{user_id}/features", summary="What we know of a customer", **answers("UserFeatures"))
     async def features(user_id: UserId) -> Response:
         customer = await store.read_customer(user_id, None)
-        activity, profile = customer.activity, customer.profile
-        if not activity.interactions and not activity.links and profile is None:
+        if customer == CustomerFeatures():
             raise NotFound(f"online features know nothing of user {user_id!r}")
-        return json_answer(UserFeatures(user_id, activity.interactions, list(activity.links), profile))
+        return json_answer(UserFeatures.of(user_id, customer))
 
     @routes.delete("/v1/users/{user_id}", summary="Erase a customer's online features", **answers("Erased"))
     async def erase(user_id: UserId) -> Response:

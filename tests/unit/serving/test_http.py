@@ -202,7 +202,7 @@ class TestUsers:
     async def test_features_and_their_erasure(self, shop: Shop) -> None:
         shop.store.customers["u:anna"] = customer("tea-1")
         known = (await shop.client.get("/v1/users/anna/features")).json()
-        assert known["interactions"][0][3] == "tea-1"
+        assert (known["interactions"][0]["item_id"], known["interactions"][0]["action"]) == ("tea-1", "view")
         assert (await shop.client.delete("/v1/users/anna")).json()["erased_keys"] == ["u:anna"]
         assert is_problem(await shop.client.get("/v1/users/anna/features"), 404)
 
