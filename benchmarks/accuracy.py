@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.table import Table
 
 from feature_repo.activity import Kind
-from training.candidates import MODELS
 from training.evaluation.evaluation import Row, answer, rows
 from training.evaluation.protocol import Protocol, read_task
 from training.evaluation.task import Metric
+from training.models import MODELS
 
 SEED: Final = 42
 

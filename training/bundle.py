@@ -4,6 +4,7 @@
 
     manifest.json         what it is, from which data, with which checksums; written last, so a half bundle has none
     item_ids.npy          the item vocabulary, str [i]
+    item_counts.npy       interactions with each item that were learnt from, int64 [i]
     models/<name>/…       each model's own arrays and settings
 
 Users are in no bundle: a customer is known by their history at the moment of the question.
@@ -27,11 +28,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from feature_repo.errors import Corrupt
 from ingestion.contracts.event import CONTRACT_VERSION
 from training.arrays import read_array, write_array
-from training.candidates import MODELS
 from training.candidates.candidate import CandidateModel
+from training.evidence import Evidence
+from training.interactions import Longs
+from training.models import MODELS
 
 FORMAT_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
+ITEM_COUNTS: Final = "item_counts"
 LIBRARIES: Final = ("numpy", "numba", "scipy", "implicit")
 
 Blends = Mapping[str, Mapping[str, float]]
@@ -73,6 +77,8 @@ class Manifest(BaseModel):
     metrics: dict[str, float]
     settings: dict[str, Any]
     """What the training was told: seed, window and the like."""
+    evidence: Evidence | None = None
+    """What the gate judges; None in a version that was never compared."""
     libraries: dict[str, str]
     files: dict[str, StoredFile]
     """Path below the bundle's folder, with slashes, to what must be there."""
@@ -118,12 +124,16 @@ def write_bundle(
     metrics: Mapping[str, float],
     settings: Mapping[str, Any],
     created_at: datetime,
+    evidence: Evidence | None = None,
+    item_counts: Longs | None = None,
 ) -> Manifest:
     """Write a bundle into ``folder``, which appears complete or not at all and must not exist yet."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         write_array(unfinished, "item_ids", item_ids)
+        if item_counts is not None:
+            write_array(unfinished, ITEM_COUNTS, item_counts)
         for name, model in models.items():
             (unfinished / "models" / name).mkdir(parents=True)
             model.save(unfinished / "models" / name)
@@ -137,6 +147,7 @@ def write_bundle(
             blends={placement: dict(weights) for placement, weights in blends.items()},
             metrics=dict(metrics),
             settings=dict(settings),
+            evidence=evidence,
             libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
             files={
                 path.relative_to(unfinished).as_posix(): StoredFile(sha256=checksum(path), size=path.stat().st_size)

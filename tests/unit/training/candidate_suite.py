@@ -130,9 +130,9 @@ class CandidateSuite:
         whole = tmp_path / "whole"
         whole.mkdir()
         fitted.save(whole)
-        for name in [path.name for path in whole.iterdir()]:
+        for name in [path.relative_to(whole).as_posix() for path in whole.rglob("*") if path.is_file()]:
             for damage in ("missing", "cut"):
-                folder = tmp_path / f"{damage} {name}"
+                folder = tmp_path / f"{damage} {name.replace('/', ' ')}"
                 shutil.copytree(whole, folder)
                 if damage == "cut":
                     (folder / name).write_bytes((folder / name).read_bytes()[:-1])

@@ -1,0 +1,169 @@
+"""Rolling folds: the last part of the training period replayed, so that a ranker learns from questions of the past.
+
+Each fold has one moment for the whole shop: what proposes candidates is fitted on what came before it, and what is
+asked came after. The folds follow each other without overlap.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from feature_repo.activity import Kind
+from training.evaluation.task import Exclude
+from training.interactions import History, Interactions, Ints, Longs
+
+LONGEST_HISTORY = 50
+"""As many interactions of a customer as online features keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What a ranker is asked."""
+
+    visit: bool = True
+    """Asked within a visit for the next item; else about a customer, for what they do next."""
+    past: int = LONGEST_HISTORY
+    """How many interactions before the visit are known."""
+    target: Kind | None = None
+    """Only items that the customer does this with are right; None for whatever they do."""
+    exclude: Exclude = Exclude.NONE
+
+
+def excluded(history: History, rule: Exclude) -> Ints:
+    """The items of the history that may not be shown, ascending."""
+    if rule is Exclude.SEEN:
+        return np.unique(history.item)
+    if rule is Exclude.BOUGHT:
+        return np.unique(history.item[history.kind == Kind.BUY])
+    return np.empty(0, np.int32)
+
+
+class Fold(NamedTuple):
+    """``earlier`` is learnt from; ``questions`` were asked after it."""
+
+    earlier: Interactions
+    questions: list["Replayed"]
+
+
+class Replayed(NamedTuple):
+    history: History
+    relevant: Ints
+    """int32 [r], distinct: what the customer went to."""
+
+
+def rolling_folds(
+    interactions: Interactions, objective: Objective, n: int, share: float, most: int, seed: int
+) -> Iterator[Fold]:
+    """``n`` folds over the last ``share`` of the interactions, each with at most ``most`` questions, oldest first.
+
+    A file whose interactions all bear one time has no past and no future, and gives no fold.
+    """
+    rng = np.random.default_rng(seed)
+    cuts = np.unique(np.quantile(interactions.time, 1 - share * np.arange(n, -1, -1) / n, method="lower"))
+    cuts = cuts[cuts > interactions.time.min()] if len(cuts) else cuts
+    for number, cut in enumerate(cuts[:-1].tolist()):
+        until = int(cuts[number + 1]) + (number == len(cuts) - 2)
+        asked = (
+            _visits(interactions, objective, cut, until)
+            if objective.visit
+            else _orders(interactions, objective, cut, until)
+        )
+        chosen = np.sort(rng.permutation(len(asked.at))[:most])
+        questions = [asked.question(interactions, objective, int(i)) for i in chosen]
+        yield Fold(before(interactions, cut), [each for each in questions if len(each.relevant)])
+
+
+def before(interactions: Interactions, cut: int) -> Interactions:
+    """The interactions earlier than ``cut``, seconds since 1970; vocabularies and user numbers stay."""
+    kept = interactions.time < cut
+    sessions, session = np.unique(interactions.session[kept], return_inverse=True)
+    return replace(
+        interactions,
+        user=interactions.user[kept],
+        session=session.astype(np.int32),
+        item=interactions.item[kept],
+        kind=interactions.kind[kept],
+        time=interactions.time[kept],
+        market=interactions.market[kept],
+        n_sessions=len(sessions),
+    )
+
+
+class _Asked(NamedTuple):
+    """Questions as rows of ``order``, which lists all interactions by customer (or visit) and time.
+
+    The history of question i is ``order[first[i]:at[i]]``, of which ``order[visit[i]:at[i]]`` belongs to the visit;
+    right is ``order[at[i]:end[i]]`` as far as it is of the target's kind.
+    """
+
+    order: Longs
+    first: Longs
+    visit: Longs
+    at: Longs
+    end: Longs
+
+    def question(self, interactions: Interactions, objective: Objective, i: int) -> Replayed:
+        future = self.order[self.at[i] : self.end[i]]
+        if objective.target is not None:
+            future = future[interactions.kind[future] == objective.target]
+        relevant = np.unique(interactions.item[future])
+        rows = self.order[self.first[i] : self.at[i]]
+        in_session = np.arange(self.first[i], self.at[i]) >= self.visit[i]
+        if objective.exclude is Exclude.SEEN:
+            # What was seen is never shown, so the question is for the unseen: the way to the answer itself is hidden,
+            # for nearly everybody looks at an item before buying it.
+            kept = ~np.isin(interactions.item[rows], relevant)
+            rows, in_session = rows[kept], in_session[kept]
+        rows, in_session = rows[-LONGEST_HISTORY:], in_session[-LONGEST_HISTORY:]
+        history = History(
+            item=interactions.item[rows],
+            kind=interactions.kind[rows],
+            time=interactions.time[rows],
+            in_session=in_session,
+            market=int(interactions.market[rows[-1]]) if len(rows) else -1,
+            now=int(interactions.time[rows[-1]]) if len(rows) else int(interactions.time[self.order[self.at[i]]]),
+        )
+        return Replayed(history, relevant[~np.isin(relevant, excluded(history, objective.exclude))])
+
+
+def _visits(interactions: Interactions, objective: Objective, cut: int, until: int) -> _Asked:
+    """Every interaction but the first of each visit that began from ``cut`` to before ``until``."""
+    opens = np.flatnonzero(np.diff(interactions.session, prepend=-1))
+    began = interactions.time[opens]
+    if objective.past and interactions.n_users < interactions.n_sessions:
+        # Visits of one customer one after another, each visit whole.
+        by = np.lexsort((began, interactions.user[opens]))
+    else:
+        by = np.arange(len(opens))
+    length = np.diff(np.append(opens, len(interactions)))
+    order = np.concatenate([np.arange(opens[v], opens[v] + length[v]) for v in by]) if len(by) else opens
+    visit_start = np.cumsum(length[by]) - length[by]
+    start = np.repeat(visit_start, length[by])
+    user = interactions.user[order]
+    user_start = np.maximum.accumulate(np.where(np.diff(user, prepend=-1) != 0, np.arange(len(order)), 0))
+    place = np.arange(len(order))
+    first = np.maximum(np.maximum(start - objective.past, user_start), 0) if objective.past else start
+    asked = (place > start) & (interactions.time[order[start]] >= cut) & (interactions.time[order[start]] < until)
+    if objective.target is not None:
+        asked &= interactions.kind[order] == objective.target
+    at = np.flatnonzero(asked)
+    return _Asked(order, first[at], start[at], at, at + 1)
+
+
+def _orders(interactions: Interactions, objective: Objective, cut: int, until: int) -> _Asked:
+    """What a customer did in one second, where it holds the target, from ``cut`` to before ``until``."""
+    order = np.lexsort((interactions.kind, interactions.time, interactions.user))
+    user, time = interactions.user[order], interactions.time[order]
+    place = np.arange(len(order))
+    user_start = np.maximum.accumulate(np.where(np.diff(user, prepend=-1) != 0, place, 0))
+    opens = (np.diff(user, prepend=-1) != 0) | (np.diff(time, prepend=-1) != 0)
+    start = np.flatnonzero(opens)
+    end = np.append(start[1:], len(order))
+    within = (time[start] >= cut) & (time[start] < until) & (start > user_start[start])
+    if objective.target is not None:
+        holds = np.add.reduceat((interactions.kind[order] == objective.target).astype(np.int64), start) > 0
+        within &= holds
+    start, end = start[within], end[within]
+    return _Asked(order, user_start[start], start, start, end)

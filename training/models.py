@@ -1,0 +1,21 @@
+"""Every model by its name: the candidate models, and what is made of them. A bundle finds its classes here."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from feature_repo.activity import Kind
+from training.candidates import MODELS as CANDIDATES
+from training.candidates.candidate import CandidateModel
+from training.evaluation.task import Task
+from training.folds import Objective
+from training.ranker import Ranked, RankedSettings
+
+MODELS: Final[Mapping[str, type[CandidateModel]]] = {**CANDIDATES, Ranked.name: Ranked}
+
+
+def fit_for(name: str, task: Task, seed: int, target: Kind | None = None) -> CandidateModel:
+    """The model fitted on the task's training part; a ranker is told what will be asked, for it learns by asking it."""
+    if MODELS[name] is Ranked:
+        asked = Objective(visit=task.in_session, past=0, target=target, exclude=task.exclude)
+        return Ranked.fit(task.train, seed, RankedSettings(objective=asked))
+    return MODELS[name].fit(task.train, seed=seed)

@@ -1,0 +1,264 @@
+"""What the ranker knows of a candidate: one function, the same for training rows and for answers.
+
+A row says how each source rates the item, how much and how lately the shop's customers care for it, how often and how
+lately they went to it from the items of this history, and what this customer did with it already.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from feature_repo.activity import Kind
+from training.arrays import read_array, write_array
+from training.candidates.compiled import compiled
+from training.interactions import Codes, Floats, History, Interactions, Ints, Longs
+
+HOUR: Final = 3600.0
+DAY: Final = 24 * HOUR
+REACH: Final = 5
+"""Items at most this many interactions apart are a pair."""
+ASKED: Final = 10
+"""Last interactions of the history whose pairs are looked up."""
+NEVER: Final = 99.0
+"""Steps or log-hours to what never happened: farther than anything that did."""
+
+OF_SOURCE: Final = ("score", "share_of_best", "nearness")
+OF_ITEM: Final = ("count", "count_7d", "count_1d", "trend", "age", "bought", "carted", "returned_to", "reloaded")
+OF_PAIR: Final = (
+    "last_direct_share", "last_direct_count", "last_near_share", "last_back_share", "last_age",
+    "second_near_share", "second_back_share", "sum_near_share", "sum_back_share", "most_near_share", "linked",
+)  # fmt: skip
+OF_CUSTOMER: Final = ("times_in_visit", "times_known", "steps_since", "hours_since", "is_last", "strongest_kind")
+OF_QUESTION: Final = ("visit_length", "visit_items", "known_length", "last_pause", "last_kind", "last_count")
+
+
+def feature_names(sources: tuple[str, ...]) -> list[str]:
+    """The names of the columns of ``features``."""
+    by_source = [f"{source}.{name}" for source in sources for name in OF_SOURCE]
+    return [*by_source, "n_sources", *OF_ITEM, *OF_PAIR, *OF_CUSTOMER, *OF_QUESTION]
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """Counts of one span of interactions; ages are counted from its end, so that they mean the same in every span.
+
+    ``of_item`` float32 [items, 9], the columns of OF_ITEM; ``n_next`` float32 [items]: how often something followed;
+    pairs of item i: ``pair_item[pair_start[i]:pair_start[i + 1]]`` int32, ascending, with float32 ``direct`` (times it
+    came right after i), ``near`` (times it came soon after, by 1 / steps) and ``pair_age`` (log of 1 + hours).
+    """
+
+    of_item: Floats
+    n_next: Floats
+    pair_start: Longs
+    pair_item: Ints
+    direct: Floats
+    near: Floats
+    pair_age: Floats
+
+    @classmethod
+    def fit(cls, interactions: Interactions) -> Self:
+        n_items = interactions.n_items
+        order = np.lexsort((interactions.time, interactions.user))
+        user, item, time = interactions.user[order], interactions.item[order], interactions.time[order]
+        end = int(time.max(initial=0))
+        source, target, steps, when = _pairs(user, item, time)
+        key = source.astype(np.int64) * n_items + target
+        by_key = np.argsort(key, kind="stable")
+        key, steps, when = key[by_key], steps[by_key], when[by_key]
+        opens = np.flatnonzero(np.diff(key, prepend=-1))
+        pair = key[opens]
+        direct = _summed(steps == 1, opens)
+        near = _summed(1.0 / steps, opens)
+        newest = np.maximum.reduceat(when, opens) if len(opens) else when
+        return cls(
+            _of_item(interactions, end),
+            np.bincount(pair // n_items, direct, n_items).astype(np.float32),
+            np.searchsorted(pair // n_items, np.arange(n_items + 1)).astype(np.int64),
+            (pair % n_items).astype(np.int32),
+            direct,
+            near,
+            np.log1p((end - newest) / HOUR).astype(np.float32),
+        )
+
+    def features(self, history: History, item: Ints, score: Floats, place: Ints) -> Floats:
+        """One row for each candidate: float32 [c, len(feature_names)].
+
+        ``item`` int32 [c]; ``score`` float32 [sources, c], 0 where a source does not propose it; ``place`` int32
+        [sources, c], from 0, -1 where it does not.
+        """
+        return rows_of(
+            history.item, history.kind, history.time, history.in_session, item, score, place,
+            self.of_item, self.n_next, self.pair_start, self.pair_item, self.direct, self.near, self.pair_age,
+        )  # fmt: skip
+
+    def save(self, folder: Path) -> None:
+        for name in self.__slots__:
+            write_array(folder, f"signal_{name}", getattr(self, name))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        return cls(
+            read_array(folder, "signal_of_item", np.float32, 2),
+            read_array(folder, "signal_n_next", np.float32),
+            read_array(folder, "signal_pair_start", np.int64),
+            read_array(folder, "signal_pair_item", np.int32),
+            *(read_array(folder, f"signal_{name}", np.float32) for name in ("direct", "near", "pair_age")),
+        )
+
+
+def _pairs(user: Ints, item: Ints, time: Longs) -> tuple[Ints, Ints, Longs, Longs]:
+    """All pairs of different items on one customer's path: from, to, steps between, time of the later one."""
+    parts = []
+    for steps in range(1, REACH + 1):
+        same = (user[steps:] == user[:-steps]) & (item[steps:] != item[:-steps])
+        at = np.flatnonzero(same)
+        parts.append((item[at], item[at + steps], np.full(len(at), steps, np.int64), time[at + steps]))
+    source, target, apart, when = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return source, target, apart, when
+
+
+def _summed(values: npt.NDArray[np.generic], opens: npt.NDArray[np.int64]) -> Floats:
+    if not len(opens):
+        return np.empty(0, np.float32)
+    return np.add.reduceat(values.astype(np.float64), opens).astype(np.float32)
+
+
+def _of_item(interactions: Interactions, end: int) -> Floats:
+    n = interactions.n_items
+    item, kind, age = interactions.item, interactions.kind, end - interactions.time
+    count = np.bincount(item, minlength=n)
+    week = np.bincount(item, np.exp2(-age / (7 * DAY)), n)
+    day = np.bincount(item, np.exp2(-age / DAY), n)
+    newest = np.full(n, np.iinfo(np.int32).max, np.int64)
+    np.minimum.at(newest, item, age)
+    same = (interactions.session[1:] == interactions.session[:-1]) & (item[1:] == item[:-1])
+    reloaded = np.bincount(item[1:][same], minlength=n)
+    visits = np.unique(np.stack((interactions.session, item)), axis=1)[1] if len(item) else item
+    returned = count - np.bincount(visits, minlength=n)
+    prior = count + 5.0
+    columns = (
+        np.log1p(count),
+        np.log1p(week),
+        np.log1p(day),
+        (week + 1.0) / prior,
+        np.where(count > 0, np.log1p(newest / HOUR), NEVER),
+        np.bincount(item[kind == Kind.BUY], minlength=n) / prior,
+        np.bincount(item[kind == Kind.CART], minlength=n) / prior,
+        returned / prior,
+        reloaded / prior,
+    )
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+@compiled
+def _find(pair_start: Longs, pair_item: Ints, source: int, target: int) -> int:
+    """Where the pair stands; -1 where it does not."""
+    low, high = pair_start[source], pair_start[source + 1]
+    end = high
+    while low < high:
+        middle = (low + high) // 2
+        if pair_item[middle] < target:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < end and pair_item[low] == target else -1
+
+
+@compiled
+def rows_of(  # noqa: PLR0912, PLR0915  # one pass over one row; compiled code in pieces would pass a dozen arrays along
+    known: Ints,
+    kind: Codes,
+    time: Longs,
+    in_session: npt.NDArray[np.bool_],
+    item: Ints,
+    score: Floats,
+    place: Ints,
+    of_item: Floats,
+    n_next: Floats,
+    pair_start: Longs,
+    pair_item: Ints,
+    direct: Floats,
+    near: Floats,
+    pair_age: Floats,
+) -> Floats:
+    """See ``Signals.features``; ``known`` is the history, oldest first."""
+    n_sources, n_known = len(score), len(known)
+    n_item_columns = of_item.shape[1]
+    rows = np.zeros((len(item), 3 * n_sources + 1 + n_item_columns + 11 + 6 + 6), np.float32)
+    top = np.zeros(n_sources, np.float32)
+    for source in range(n_sources):
+        for index in range(len(item)):
+            top[source] = max(top[source], score[source, index])
+    visit_length, visit_items = 0, 0
+    for at in range(n_known):
+        if in_session[at]:
+            visit_length += 1
+            again = False
+            for other in range(at):
+                again |= in_session[other] and known[other] == known[at]
+            visit_items += not again
+    pause = np.log1p(max(time[-1] - time[-2], 0) / 60.0) if n_known > 1 else -1.0
+    for index in range(len(item)):
+        candidate = item[index]
+        row = rows[index]
+        column = 0
+        proposed = 0
+        for source in range(n_sources):
+            if place[source, index] >= 0:
+                row[column] = score[source, index]
+                row[column + 1] = score[source, index] / top[source]
+                row[column + 2] = 1.0 / (1.0 + place[source, index])
+                proposed += 1
+            column += 3
+        row[column] = proposed
+        column += 1
+        row[column : column + n_item_columns] = of_item[candidate]
+        column += n_item_columns
+
+        row[column + 4] = 99.0
+        weight = np.float32(1.0)
+        for back in range(min(n_known, 10)):
+            source = known[n_known - 1 - back]
+            forth = _find(pair_start, pair_item, source, candidate)
+            home = _find(pair_start, pair_item, candidate, source)
+            near_share = near[forth] / (n_next[source] + 3.0) if forth >= 0 else 0.0
+            back_share = near[home] / (n_next[candidate] + 3.0) if home >= 0 else 0.0
+            if back == 0:
+                if forth >= 0:
+                    row[column] = direct[forth] / (n_next[source] + 3.0)
+                    row[column + 1] = direct[forth]
+                    row[column + 4] = pair_age[forth]
+                row[column + 2] = near_share
+                row[column + 3] = back_share
+            elif back == 1:
+                row[column + 5] = near_share
+                row[column + 6] = back_share
+            row[column + 7] += weight * near_share
+            row[column + 8] += weight * back_share
+            row[column + 9] = max(row[column + 9], near_share)
+            row[column + 10] += forth >= 0 or home >= 0
+            weight *= np.float32(0.8)
+        column += 11
+
+        row[column + 2] = 99.0
+        row[column + 3] = 99.0
+        for at in range(n_known):
+            if known[at] == candidate:
+                row[column] += in_session[at]
+                row[column + 1] += 1
+                row[column + 2] = n_known - 1 - at
+                row[column + 3] = np.log1p(max(time[-1] - time[at], 0) / 3600.0)
+                row[column + 4] = at == n_known - 1
+                row[column + 5] = max(row[column + 5], kind[at])
+        column += 6
+
+        row[column] = visit_length
+        row[column + 1] = visit_items
+        row[column + 2] = n_known
+        row[column + 3] = pause
+        row[column + 4] = kind[-1] if n_known else 0
+        row[column + 5] = of_item[known[-1], 0] if n_known else 0.0
+    return rows
