@@ -1,8 +1,6 @@
 """``shopfloor evaluate``: how well models predict what customers did next, on files of any shop."""
 
 import json
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,13 +13,7 @@ from shopfloor.output import Output
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from training.evaluation.comparison import Setting
     from training.evaluation.evaluation import Row
-    from training.evaluation.protocol import Protocol
-    from training.evaluation.task import Task
-
-YEAR_SECONDS = 31_536_000
-"""Files without times count from 0: a first year is no date."""
 
 EXAMPLES = """
 [bold]Examples[/]
@@ -43,21 +35,11 @@ EXAMPLES = """
     shopfloor evaluate --protocol users --train events.jsonl --test test.jsonl
       --columns user=user,item=item,time=ts,event=event --target buy --exclude seen --model graph_filter
 
-  One file with times, cut where the last tenth of its time begins, and a page for those who train no models:
-
-    shopfloor evaluate --protocol sessions --split temporal --data clicks.parquet
-      --model session_knn --model popular --items items.parquet --report report.html
-
 Files are Parquet, CSV or JSON lines; a column that --columns leaves out is looked for under our own name (session,
-user, basket, item, time, event, market; in the items file category, parent_category and price). A sessions test file
-may hold prefix (a list of items) and label instead. Times are numbers since 1970 (s, ms, µs or ns) or timestamps.
-
-Metrics: hr and mrr for sessions, recall and ndcg for users and baskets; coverage, the share of the catalogue seen in
-training that was shown to anyone; novelty, in bits, of the items shown; diversity, how unlike each other the items of
-a list are (over the taxonomy where --items gives one, else over who touched them); top_share, the share of places that
-goes to the most popular 1 % of items; revenue, the share of the money of the right answers that stood in the lists
-(where --items gives prices). Every figure is over the full catalogue, with a 95 % bootstrap interval over sessions or
-users. --slices adds rows with the key slice, such as customer=new, item=tail or market=Germany.
+user, basket, item, time, event, market). A sessions test file may hold prefix (a list of items) and label instead.
+Metrics: hr and mrr for sessions, recall and ndcg for users and baskets, and coverage, the share of the catalogue
+seen in training that was shown to anyone. Every figure is over the full catalogue, with a 95 % bootstrap interval
+over sessions or users. Times are numbers since 1970 (s, ms, µs or ns) or timestamps.
 """
 
 
@@ -67,34 +49,25 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     protocol: Annotated[str, typer.Option(help="What is asked: sessions, users or baskets.")],
+    train: Annotated[Path, typer.Option(help="File to fit on; its items are the catalogue.")],
+    test: Annotated[Path, typer.Option(help="File with what happened next.")],
     model: Annotated[list[str], typer.Option(help="Candidate model; may be repeated.")],
-    train: Annotated[Path | None, typer.Option(help="File to fit on; its items are the catalogue.")] = None,
-    test: Annotated[Path | None, typer.Option(help="File with what happened next.")] = None,
-    split: Annotated[str | None, typer.Option(help="temporal: cut --data at one moment, instead of two files.")] = None,
-    data: Annotated[Path | None, typer.Option(help="File to cut; needs times.")] = None,
-    share: Annotated[float, typer.Option(help="With --split, the last part of the time, which is asked about.")] = 0.1,
-    items: Annotated[Path | None, typer.Option(help="File of items: category, parent_category, price.")] = None,
     columns: Annotated[str, typer.Option(help="Our names for the files' columns: session=SessionId,item=ItemId")] = "",
     k: Annotated[list[int] | None, typer.Option(help="Length of the list, 20 if not given; may be repeated.")] = None,
     target: Annotated[str | None, typer.Option(help="Ask only for test events of this kind: view, cart, buy.")] = None,
     exclude: Annotated[
         str | None, typer.Option(help="Never recommend what the customer has: seen, bought or none.")
     ] = None,
-    slices: Annotated[bool, typer.Option("--slices", help="Also every accuracy figure in each slice.")] = False,
     compare: Annotated[bool, typer.Option(help="Also each model minus the last, with paired intervals.")] = False,
     seed: Annotated[int, typer.Option(help="Of models, of the order of ties and of the intervals.")] = 42,
     json_file: Annotated[Path | None, typer.Option("--json", help='Write {"rows": […]} to this file.')] = None,
-    report: Annotated[Path | None, typer.Option(help="Write a page that explains the result to this file.")] = None,
 ) -> None:
-    """Measure models on what customers did next, over the full catalogue, with intervals."""
-    from training.candidates import MODELS
-    from training.evaluation.catalogue import Catalogue
-    from training.evaluation.comparison import all_sliced, compared, compared_with_last, model_rows
-    from training.evaluation.evaluation import answer
+    """Measure models on a training and a test file, over the full catalogue, with intervals."""
+    from training.evaluation.evaluation import answer, differences, rows
     from training.evaluation.files import parse_columns
-    from training.evaluation.protocol import Protocol, kind_named
-    from training.evaluation.report import render
+    from training.evaluation.protocol import Protocol, kind_named, read_task
     from training.evaluation.task import Exclude
+    from training.models import MODELS, fit_for
 
     ks = sorted(set(k or [20]))
     if ks[0] < 1:
@@ -104,99 +77,33 @@ def evaluate(
     _one_of("--protocol", protocol, list(Protocol))
     if exclude is not None:
         _one_of("--exclude", exclude, list(Exclude))
-    for option, file in (("--json", json_file), ("--report", report)):
-        if file is not None and not file.absolute().parent.is_dir():
-            raise BadInput(f"{option} {file}: there is no folder {file.absolute().parent}; make it first")
-    files = _Files(train, test, split, data, share)
-    options = {
-        "columns": parse_columns(columns),
-        "seed": seed,
-        "target": kind_named(target) if target else None,
-        "exclude": Exclude(exclude) if exclude else None,
-    }
-    task, notes = files.read(Protocol(protocol), options)
-    catalogue = Catalogue.read(items, options["columns"], task.train.item_ids) if items else None
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise BadInput(f"--json {json_file}: there is no folder {json_file.absolute().parent}; make it first")
+    task = read_task(
+        Protocol(protocol),
+        train,
+        test,
+        parse_columns(columns),
+        seed=seed,
+        target=kind_named(target) if target else None,
+        exclude=Exclude(exclude) if exclude else None,
+    )
     output = Output()
     output.note(f"{len(task.train):,} interactions with {task.train.n_items:,} items; {len(task):,} questions")
-    for note in notes:
-        output.note(note)
     answers = []
     with output.progress() as progress:
         for name in dict.fromkeys(model):
             bar = progress.add_task(f"{name}: fitting", total=len(task))
-            fitted = MODELS[name].fit(task.train, seed=seed)
+            fitted = fit_for(name, task, seed, kind_named(target) if target else None)
             progress.update(bar, description=f"{name}: answering")
             answers.append(answer(name, fitted, task, ks[-1], partial(progress.advance, bar)))
             progress.update(bar, description=name)
-        found = model_rows(answers, task, ks, catalogue, seed)
-        parts = all_sliced(answers, task, ks, catalogue, seed) if slices or report else []
-    if report is not None:
-        setting = files.setting(protocol, task, notes, datetime.now(UTC))
-        report.write_text(render(compared(setting, answers, task, found, parts, ks[-1], seed)))
+    found = [row for each in answers for row in rows(each, task, ks, seed)]
     if compare:
-        found += compared_with_last(answers, task, ks, seed)
-    if slices:
-        found += parts
+        found += [row for each in answers[:-1] for row in differences(each, answers[-1], task, ks, seed)]
     if json_file is not None:
         json_file.write_text(json.dumps({"rows": [row.as_document() for row in found]}, indent=1) + "\n")
     output.result({}, lambda console: console.print(_table(found)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Files:
-    """Where the questions come from: two files, or one that is cut."""
-
-    train: Path | None
-    test: Path | None
-    split: str | None
-    data: Path | None
-    share: float
-
-    def read(self, protocol: "Protocol", options: dict[str, Any]) -> "tuple[Task, list[str]]":
-        """The questions, and what was done to the data for them; BadInput when options do not fit together."""
-        from training.evaluation.protocol import read_task
-        from training.evaluation.temporal import read_split
-
-        if self.split is None:
-            if self.train is None or self.test is None or self.data is not None:
-                raise BadInput("give --train FILE and --test FILE, or --split temporal and --data FILE")
-            return read_task(protocol, self.train, self.test, **options), []
-        _one_of("--split", self.split, ["temporal"])
-        if self.data is None or self.train is not None or self.test is not None:
-            raise BadInput("--split temporal cuts one file: give --data FILE, and neither --train nor --test")
-        made = read_split(protocol, self.data, share=self.share, **options)
-        notes = [
-            f"The file was cut at {_moment(made.moment)} UTC: what came before was learnt from, the rest asked about."
-        ]
-        if made.left_out:
-            notes.append(f"{made.left_out:,} rows after the cut belong to sessions begun before it and were left out.")
-        return made.task, notes
-
-    def setting(self, protocol: str, task: "Task", notes: list[str], now: datetime) -> "Setting":
-        from training.evaluation.comparison import Setting
-        from training.evaluation.wording import QUESTIONS, REMOVED
-
-        learnt, asked = (self.data, self.data) if self.data else (self.train, self.test)
-        train = task.train
-        first, last = int(train.time.min()), int(train.time.max())
-        window = f", {_moment(first)} to {_moment(last)} UTC" if first > YEAR_SECONDS else ""
-        told_apart = train.n_users != train.n_sessions or not task.in_session
-        return Setting(
-            question=QUESTIONS[protocol],
-            learnt_from=f"{learnt.name if learnt else ''}{window}",
-            asked_about=f"{asked.name if asked else ''}{', its part after the cut' if self.data else ''}",
-            interactions=len(train),
-            items=train.n_items,
-            customers=train.n_users,
-            owners="customers" if told_apart else "sessions",
-            questions=len(task),
-            made_at=now,
-            notes=(REMOVED[task.exclude], *notes),
-        )
-
-
-def _moment(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
 
 
 def _one_of(option: str, given: str, known: Any) -> None:
@@ -212,10 +119,6 @@ def _table(found: "list[Row]") -> "Table":
         table.add_column(heading, justify="right")
     for row in found:
         table.add_row(
-            row.model + (f", {row.slice}" if row.slice else ""),
-            f"{row.metric}@{row.k}",
-            f"{row.value:.4f}",
-            f"{row.low:.4f} to {row.high:.4f}",
-            f"{row.n:,}",
+            row.model, f"{row.metric}@{row.k}", f"{row.value:.4f}", f"{row.low:.4f} to {row.high:.4f}", f"{row.n:,}"
         )
     return table
