@@ -27,7 +27,7 @@ def supervisor(
     schedule = settings.schedule
     planned = [
         Job("materialize", (("materialize", *with_config),), schedule.materialize_minutes * 60),
-        Job("train", (("train", *with_config), ("promote", *with_config)), schedule.train_minutes * 60),
+        Job("train", (("train", "--if-new", "--promote", *with_config),), schedule.train_minutes * 60),
         Job("maintain", (("maintain", *with_config),), schedule.maintain_minutes * 60),
     ]
     return Supervisor(

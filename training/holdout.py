@@ -3,8 +3,9 @@
 The split is one moment for the whole shop: what is asked lies after everything that was learnt from.
 """
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -81,11 +82,25 @@ def _questions(interactions: Interactions, earlier: Interactions, sessions: Ints
 
 
 @dataclass(frozen=True, slots=True)
+class Answers:
+    """What one recipe answered to the q questions."""
+
+    shown: Ints
+    """int32 [q, K] best first, -1 where the list is shorter."""
+    place: Ints
+    """int32 [q], from 1, of what the customer went to; 0 where it is not shown."""
+    proposal_ms: float
+    """Median time, on one thread, that its models took for a question."""
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """HR@20 and MRR@20 of each recipe, ``<recipe>.hr_20``, and of ``home`` over each other one, with intervals."""
 
     figures: Mapping[str, Interval]
     questions: int
+    answers: Mapping[str, Answers] = field(default_factory=dict, compare=False, repr=False)
+    """Recipe to what it answered."""
 
     def metrics(self) -> dict[str, float]:
         """Flat, as MLflow and the manifest keep them: ``<figure>``, ``<figure>.low``, ``<figure>.high``."""
@@ -101,24 +116,49 @@ def compare(
     recipes: Mapping[str, Mapping[str, float]],
     seed: int,
     asked: Callable[[int], None] = lambda n: None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Comparison:
     """Ask all recipes (name -> model -> weight) the same questions; ``home`` is the one compared with the others."""
     if not questions:
         return Comparison({}, 0)
-    values = np.zeros((len(questions), 2 * len(recipes)))
+    names = [name for name in models if any(name in weights for weights in recipes.values())]
+    shown = np.full((len(recipes), len(questions), K), -1, np.int32)
+    took = np.zeros((len(questions), len(names)))
     for index, question in enumerate(questions):
         proposals: dict[str, Candidates] = {}
-        for name in {model for weights in recipes.values() for model in weights if model in models}:
+        for column, name in enumerate(names):
+            began = clock()
             proposals[name] = models[name].propose(question.history, DEPTH)
-        for column, weights in enumerate(recipes.values()):
-            place = np.flatnonzero(blended(proposals, weights, K).item == question.item)
-            if len(place):
-                values[index, 2 * column : 2 * column + 2] = 1.0, 1.0 / (place[0] + 1)
+            took[index, column] = clock() - began
+        for row, weights in enumerate(recipes.values()):
+            items = blended(proposals, weights, K).item
+            shown[row, index, : len(items)] = items
         if index % 100 == 99:
             asked(index + 1)
+    wanted = np.array([question.item for question in questions], np.int32)
+    answers = {
+        recipe: Answers(
+            shown[row],
+            _places(shown[row], wanted),
+            float(np.median(took[:, [name in weights for name in names]].sum(axis=1)) * 1000),
+        )
+        for row, (recipe, weights) in enumerate(recipes.items())
+    }
+    values = np.stack([metric for found in answers.values() for metric in metrics_of(found.place)], axis=1)
     cluster = np.array([question.session for question in questions], np.int32)
     draws = draw_means(values, cluster, int(cluster.max()) + 1, seed)
-    return Comparison(_figures(list(recipes), values.mean(axis=0), draws), len(questions))
+    return Comparison(_figures(list(recipes), values.mean(axis=0), draws), len(questions), answers)
+
+
+def metrics_of(place: Ints) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """HR and MRR of each question, [q], from the place at which its answer stands, 0 for nowhere."""
+    found = place > 0
+    return found.astype(np.float64), np.where(found, 1.0 / np.maximum(place, 1), 0.0)
+
+
+def _places(shown: Ints, wanted: Ints) -> Ints:
+    hit = shown == wanted[:, None]
+    return np.where(hit.any(axis=1), hit.argmax(axis=1) + 1, 0).astype(np.int32)
 
 
 def _figures(recipes: list[str], means: npt.NDArray[np.float64], draws: npt.NDArray[np.float64]) -> dict[str, Interval]:

@@ -10,17 +10,24 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from feature_repo.errors import Conflict, Corrupt, NotFound
+from training.arrays import read_array
 from training.blend import BLENDS, blends_of
-from training.bundle import DataWindow, Manifest, write_bundle
+from training.bundle import ITEM_COUNTS, DataWindow, Manifest, write_bundle
 from training.candidates import MODELS
 from training.candidates.candidate import CandidateModel
+from training.data_checks import DataShift, item_counts, profile_of, shift_between
 from training.dataset import BEGINNING, END, Dataset, LeftOut, read_dataset
+from training.evidence import Evidence
 from training.figures import comparison_figure, traffic_figure
 from training.holdout import Comparison, compare, split
+from training.holdout_evidence import gathered
 from training.interactions import Interactions
+from training.model_card import CARD, model_card
 from training.promotion import COMPARED_WITH
-from training.registry import CHAMPION, ModelRegistry
+from training.registry import CHALLENGER, CHAMPION, ModelRegistry
 from training.settings import TrainingSettings
 
 Progress = Callable[[str, int, int], None]
@@ -40,6 +47,14 @@ class Trained:
     left_out: tuple[LeftOut, ...]
 
 
+class NothingNew(Exception):
+    """The newest version has learnt from everything there is."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(f"nothing came since version {version} was trained")
+        self.version = version
+
+
 def train(
     event_files: Sequence[str],
     registry: ModelRegistry,
@@ -49,11 +64,13 @@ def train(
     progress: Progress,
     since: datetime = BEGINNING,
     until: datetime = END,
+    if_new: bool = False,
 ) -> Trained:
     """Fit every model, compare, write the bundle, register it and make it challenger.
 
     ``folder`` holds the lock and, while this runs, the unfinished bundle. Registering is the last step, so a training
-    that is killed leaves no version. Raises Conflict when another training runs, BadInput when there is no data.
+    that is killed leaves no version. Raises Conflict when another training runs, BadInput when there is no data, and
+    with ``if_new`` NothingNew when the newest version has learnt from the same interactions already.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with only_training(folder), tempfile.TemporaryDirectory(prefix=".training-", dir=folder) as unfinished:
@@ -66,8 +83,10 @@ def train(
             most_events_a_day=settings.most_events_a_day,
         )
         progress("read the lake", 1, 1)
+        if if_new and (version := up_to_date(dataset, registry, settings)) is not None:
+            raise NothingNew(version)
         champion = registry.version_of(CHAMPION)
-        comparison = _compare(dataset.interactions, _recipe(registry, champion), settings, progress)
+        comparison, evidence = _compare(dataset.interactions, registry, champion, settings, progress)
         models = _fit(dataset.interactions, list(MODELS), settings.seed, "fit on everything", progress)
         bundle = Path(unfinished, "bundle")
         manifest = write_bundle(
@@ -80,15 +99,32 @@ def train(
             metrics=comparison.metrics(),
             settings=settings.model_dump(mode="json") | {COMPARED_WITH: champion},
             created_at=clock(),
+            evidence=evidence,
+            item_counts=item_counts(dataset.interactions),
         )
+        card = model_card(manifest, [str(bot) for bot in dataset.left_out])
+        (bundle / CARD).write_text(card)
         progress("register", 0, 1)
         figures = {"comparison.png": comparison_figure(comparison), "traffic.png": traffic_figure(dataset.interactions)}
-        version = registry.register(bundle, manifest.metrics, _params(manifest), figures)
+        documents = {CARD: card, "model_card.json": manifest.model_dump_json(indent=1, exclude={"files"})}
+        version = registry.register(bundle, manifest.metrics, _params(manifest), figures, documents)
         registry.challenge(version)
         if champion is None:
             registry.promote(version, "the first version")
         progress("register", 1, 1)
     return Trained(version, champion is None, manifest, comparison, dataset.left_out)
+
+
+def up_to_date(dataset: Dataset, registry: ModelRegistry, settings: TrainingSettings) -> str | None:
+    """The version that learnt from these very interactions with these settings already, None where there is none."""
+    version = registry.version_of(CHALLENGER) or registry.version_of(CHAMPION)
+    if version is not None:
+        with suppress(Corrupt, NotFound):
+            manifest = registry.manifest(version)
+            told = {name: value for name, value in manifest.settings.items() if name != COMPARED_WITH}
+            if manifest.window == _window(dataset) and told == settings.model_dump(mode="json"):
+                return version
+    return None
 
 
 @contextmanager
@@ -123,29 +159,44 @@ def _fit(
 
 
 def _compare(
-    interactions: Interactions, champion: Mapping[str, float] | None, settings: TrainingSettings, progress: Progress
-) -> Comparison:
+    interactions: Interactions,
+    registry: ModelRegistry,
+    champion: str | None,
+    settings: TrainingSettings,
+    progress: Progress,
+) -> tuple[Comparison, Evidence]:
     """The new recipe beside popularity and the champion's recipe, all fitted on what came before the hold-out."""
+    recipe, shift = _beside(registry, champion, interactions)
+    data = profile_of(interactions)
     earlier, questions = split(interactions, settings.holdout_share, settings.holdout_questions, settings.seed)
-    if not len(earlier):
-        return Comparison({}, 0)
+    if not len(earlier) or not questions:
+        return Comparison({}, 0), Evidence(questions=0, data=data, shift=shift)
     recipes: dict[str, Mapping[str, float]] = {"home": BLENDS["home"], "popular": {"popular": 1.0}}
-    if champion is not None:
-        recipes["champion"] = champion
+    if recipe is not None:
+        recipes["champion"] = recipe
     compared = [name for name in MODELS if any(name in weights for weights in recipes.values())]
     models = _fit(earlier, compared, settings.seed, "fit on the earlier part", progress)
     step, total = "compare on the later part", len(questions)
     comparison = compare(questions, models, recipes, settings.seed, lambda done: progress(step, done, total))
     progress(step, total, total)
-    return comparison
+    return comparison, gathered(comparison, questions, earlier, data, shift)
 
 
-def _recipe(registry: ModelRegistry, champion: str | None) -> Mapping[str, float] | None:
-    """How the champion blends the home page; None where there is no champion whose manifest can be read."""
-    if champion is not None:
-        with suppress(Corrupt, NotFound):
-            return registry.manifest(champion).blends.get("home")
-    return None
+def _beside(
+    registry: ModelRegistry, champion: str | None, interactions: Interactions
+) -> tuple[Mapping[str, float] | None, DataShift | None]:
+    """How the champion blends the home page, and how the data differ from its own; None where that is not known."""
+    if champion is None:
+        return None, None
+    with suppress(Corrupt, NotFound):
+        folder = registry.fetch(champion)
+        manifest = registry.manifest(champion)
+        shift = None
+        if manifest.evidence is not None and f"{ITEM_COUNTS}.npy" in manifest.files:
+            item_ids, counts = read_array(folder, "item_ids", np.str_), read_array(folder, ITEM_COUNTS, np.int64)
+            shift = shift_between(manifest.evidence.data, item_ids, counts, interactions)
+        return manifest.blends.get("home"), shift
+    return None, None
 
 
 def _window(dataset: Dataset) -> DataWindow:

@@ -1,12 +1,37 @@
-"""The gate between a challenger and the champion's place."""
+"""The gate between a challenger and the champion's place.
+
+It judges what the training measured and the manifest keeps, so it asks no model anything.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
 
 from feature_repo.errors import BadInput, NotFound, Refused
 from training.bundle import Manifest
+from training.evidence import Evidence
 from training.holdout import K
 from training.registry import CHALLENGER, CHAMPION, ModelRegistry
+from training.settings import GateSettings
 
-COMPARED_WITH = "compared_with"
+COMPARED_WITH: Final = "compared_with"
 """The manifest's setting that names the champion a version was compared with when it was trained."""
+FORCED_TAG: Final = "shopfloor.forced"
+OVERRULED_TAG: Final = "shopfloor.overruled"
+METRICS: Final = (f"hr_{K}", f"mrr_{K}")
+
+
+class Objection(NamedTuple):
+    """One reason against a version: which check, in words, and the numbers behind them."""
+
+    check: str
+    """``comparison``, ``difference``, ``slice``, ``coverage``, ``latency``, ``size``, ``drop`` or ``shift``."""
+    reason: str
+    figures: dict[str, Any]
+
+    def document(self) -> dict[str, Any]:
+        return self._asdict()
 
 
 def resolve(registry: ModelRegistry, version: str) -> str:
@@ -19,32 +44,40 @@ def resolve(registry: ModelRegistry, version: str) -> str:
     return resolved
 
 
-def objections(manifest: Manifest, champion: str, margin: float) -> list[str]:
+def objections(manifest: Manifest, champion: str, margin: float, gate: GateSettings) -> list[Objection]:
     """Why a version should not replace the champion; empty when nothing speaks against it.
 
-    Champion and challenger were compared on the same hold-out, both fitted on what came before it. The lower end of
-    the difference's 95 % interval may not lie below minus ``margin``.
+    The difference's 95 % interval may not reach below minus ``margin``; at a margin of 0 it has to lie above zero.
     """
     compared = manifest.settings.get(COMPARED_WITH)
+    evidence = manifest.evidence
     if compared != champion:
         against = f"champion {compared}" if compared else "no champion"
-        return [f"it was compared with {against} when it was trained, the champion now is {champion}; train again"]
-    figures = [f"over_champion.{metric}_{K}" for metric in ("hr", "mrr")]
-    if any(f"{figure}.low" not in manifest.metrics for figure in figures):
-        return ["its hold-out had no questions, so it was never compared; train on more data"]
-    reasons = []
-    for figure in figures:
-        value, low, high = (manifest.metrics[figure + end] for end in ("", ".low", ".high"))
-        if low < -margin:
-            interval = f"95 % interval {low:+.4f} to {high:+.4f}"
-            reasons.append(f"{figure} is {value:+.4f}, {interval}: it may lose more than {margin}")
-    return reasons
+        reason = f"it was compared with {against} when it was trained, the champion now is {champion}; train again"
+        return [Objection("comparison", reason, {"compared_with": compared, "champion": champion})]
+    if evidence is None or any(f"over_champion.{metric}.low" not in manifest.metrics for metric in METRICS):
+        reason = "its hold-out had no questions, so it was never compared; train on more data"
+        return [Objection("comparison", reason, {"compared_with": compared})]
+    return [
+        *_differences(manifest.metrics, margin),
+        *_slices(evidence, gate),
+        *_budgets(manifest, evidence, gate),
+        *_data(evidence, gate),
+    ]
 
 
-def promote(registry: ModelRegistry, version: str, margin: float, force: bool = False, why: str = "") -> str:
+def promote(
+    registry: ModelRegistry,
+    version: str,
+    margin: float,
+    gate: GateSettings,
+    force: bool = False,
+    why: str = "",
+) -> str:
     """Make ``version`` (a number or ``challenger``) champion and return its number; Refused with the gate's reasons.
 
-    ``force`` passes the gate, needs ``why``, and both are recorded with the registry's champions.
+    ``force`` passes the gate and needs ``why``; both, and what was overruled, are recorded with the registry's
+    champions and as tags of the version.
     """
     if force and not why.strip():
         raise BadInput("--force needs --why TEXT: whoever reads the champions' history will want to know")
@@ -53,9 +86,80 @@ def promote(registry: ModelRegistry, version: str, margin: float, force: bool = 
     if version == champion:
         return version
     manifest = registry.manifest(version)
-    reasons = objections(manifest, champion, margin) if champion is not None else []
-    if reasons and not force:
-        raise Refused(f"version {version} is not promoted: {'; '.join(reasons)}", version=version, reasons=reasons)
+    found = objections(manifest, champion, margin, gate) if champion is not None else []
+    reasons = [objection.reason for objection in found]
+    if found and not force:
+        documents = [objection.document() for objection in found]
+        raise Refused(f"version {version} is not promoted: {'; '.join(reasons)}", version=version, reasons=documents)
     overruled = f" (against the gate: {'; '.join(reasons)})" if reasons else ""
-    registry.promote(version, why + overruled)
+    tags = {FORCED_TAG: why, OVERRULED_TAG: json.dumps(reasons)} if force else {}
+    registry.promote(version, why + overruled, tags)
     return version
+
+
+def doubts(manifest: Manifest, gate: GateSettings) -> list[str]:
+    """Slices that may have lost more than the gate allows, but about which the hold-out is too small to be sure."""
+    figures = manifest.evidence.slices if manifest.evidence else ()
+    return [
+        f"{figure.slice}: {figure.metric} {figure.difference:+.1%}, interval {figure.low:+.1%} to {figure.high:+.1%}"
+        for figure in figures
+        if figure.difference < -gate.slice_loss <= figure.high
+    ]
+
+
+def _differences(metrics: dict[str, float], margin: float) -> Iterator[Objection]:
+    for metric in METRICS:
+        name = f"over_champion.{metric}"
+        value, low, high = (metrics[name + end] for end in ("", ".low", ".high"))
+        if low > 0 or (margin and low >= -margin):
+            continue
+        interval = f"{name} is {value:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}"
+        told = f"it may lose more than {margin:g}" if margin else "it is not surely better"
+        figures = {"metric": metric, "value": value, "low": low, "high": high, "margin": margin}
+        yield Objection("difference", f"{interval}: {told}", figures)
+
+
+def _slices(evidence: Evidence, gate: GateSettings) -> Iterator[Objection]:
+    """A slice is worse when its whole interval, widened for the number of slices, lies below what may be lost."""
+    for figure in evidence.slices:
+        if figure.high < -gate.slice_loss:
+            reason = (
+                f"slice {figure.slice} is worse: {figure.metric} {figure.challenger:.4f} instead of "
+                f"{figure.champion:.4f}, {figure.difference:+.1%}, interval {figure.low:+.1%} to {figure.high:+.1%}, "
+                f"{figure.questions:,} questions"
+            )
+            yield Objection("slice", reason, figure.model_dump())
+
+
+def _budgets(manifest: Manifest, evidence: Evidence, gate: GateSettings) -> Iterator[Objection]:
+    ours, theirs = evidence.coverage, evidence.champion_coverage
+    if ours is not None and theirs is not None and ours < gate.least_coverage * theirs:
+        reason = (
+            f"it shows {ours:.1%} of the items, the champion {theirs:.1%}: less than {gate.least_coverage:.0%} of that"
+        )
+        yield Objection("coverage", reason, {"coverage": ours, "champion": theirs, "least": gate.least_coverage})
+    if evidence.proposal_ms is not None and evidence.proposal_ms > gate.most_proposal_ms:
+        reason = f"a proposal takes {evidence.proposal_ms:.1f} ms, the budget is {gate.most_proposal_ms:g} ms"
+        yield Objection("latency", reason, {"proposal_ms": evidence.proposal_ms, "most": gate.most_proposal_ms})
+    megabytes = sum(file.size for file in manifest.files.values()) / 1e6
+    if megabytes > gate.most_bundle_mb:
+        reason = f"its bundle has {megabytes:,.0f} MB, the budget is {gate.most_bundle_mb:,.0f} MB"
+        yield Objection("size", reason, {"bundle_mb": megabytes, "most": gate.most_bundle_mb})
+
+
+def _data(evidence: Evidence, gate: GateSettings) -> Iterator[Objection]:
+    shift, data = evidence.shift, evidence.data
+    window = f"{_day(data.first)} to {_day(data.last)}"
+    if shift is None:
+        return
+    if shift.drop > gate.most_drop:
+        reason = f"its data ({window}) lack events: {shift.drop:.0%} fewer interactions a day than the champion's"
+        yield Objection("drop", reason, {"drop": shift.drop, "most": gate.most_drop})
+    for name, psi in shift.psi.items():
+        if psi > gate.most_shift:
+            reason = f"{name} shifted, stability index {psi:.2f} above {gate.most_shift:g}: {shift.moved[name]}"
+            yield Objection("shift", reason, {"of": name, "psi": psi, "most": gate.most_shift})
+
+
+def _day(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"

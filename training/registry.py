@@ -5,7 +5,6 @@ step of a training, so that one that was killed leaves at most an unfinished run
 """
 
 import contextlib
-import json
 import os
 import shutil
 import subprocess
@@ -13,32 +12,17 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from feature_repo.errors import BadInput, Conflict, Corrupt, NotFound, TryLater
+from feature_repo.errors import Corrupt, TryLater
 from training.bundle import MANIFEST, Manifest, checksum, verified_manifest
+from training.champions import CHALLENGER, CHAMPION, MANIFEST_TAG, MODEL, Champions, Promotion
 from training.mlflow_client import BUNDLE, exists_already, open_client
-from training.registry_reader import registry_reader
+from training.registry_store import registry_store
 
-MODEL: Final = "shopfloor"
-CHAMPION: Final = "champion"
-CHALLENGER: Final = "challenger"
-MANIFEST_TAG: Final = "shopfloor.manifest_sha256"
-CHAMPIONS_TAG: Final = "shopfloor.champions"
-KEPT_CHAMPIONS: Final = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Promotion:
-    """One line of the champions' history, oldest first."""
-
-    version: str
-    at: str
-    """RFC 3339, UTC."""
-    why: str
+__all__ = ["CHALLENGER", "CHAMPION", "MODEL", "ModelRegistry", "Promotion"]
 
 
 class ModelRegistry:
@@ -55,11 +39,12 @@ class ModelRegistry:
         self._cache = cache
         self._artifacts = artifacts
         self._clock = clock
-        self._reader = registry_reader(tracking_uri)
+        self._store = registry_store(tracking_uri)
+        self._champions = Champions(self._store, clock)
 
     def version_of(self, alias: str) -> str | None:
         """The version an alias stands for, None where there is none; cheap enough to ask every second."""
-        return self._reader.version_of(MODEL, alias)
+        return self._champions.version_of(alias)
 
     def register(
         self,
@@ -67,10 +52,12 @@ class ModelRegistry:
         metrics: Mapping[str, float],
         params: Mapping[str, Any],
         figures: Mapping[str, Any] | None = None,
+        documents: Mapping[str, str] | None = None,
     ) -> str:
         """Log a run with the bundle in ``folder`` as its model, and register that model as a new version.
 
-        ``figures`` maps file names to matplotlib figures. Metric names may hold letters, digits and ``_-. /``.
+        ``figures`` maps file names to matplotlib figures, ``documents`` file names to texts. Metric names may hold
+        letters, digits and ``_-. /``.
         """
         verified_manifest(folder)
         client = self._client()
@@ -83,6 +70,8 @@ class ModelRegistry:
                 client.log_metric(run, name, number)
             for name, figure in (figures or {}).items():
                 client.log_figure(run, figure, name)
+            for name, text in (documents or {}).items():
+                client.log_text(run, text, name)
             model_id, source = _log_model(client, experiment, run, folder)
         except BaseException:
             client.set_terminated(run, "FAILED")
@@ -97,43 +86,19 @@ class ModelRegistry:
 
     def challenge(self, version: str) -> None:
         """Make a version the challenger."""
-        self._require(version)
-        self._client().set_registered_model_alias(MODEL, CHALLENGER, version)
+        self._champions.challenge(version)
 
-    def promote(self, version: str, why: str = "") -> None:
-        """Make a version the champion and remember it; the one before stays for ``rollback``."""
-        self._require(version)
-        history = self.champions()
-        client = self._client()
-        # The alias first: should we die in between, the history is mended from it.
-        client.set_registered_model_alias(MODEL, CHAMPION, version)
-        if not history or history[-1].version != version or why:
-            self._remember([*history, self._promotion(version, why)])
+    def promote(self, version: str, why: str = "", tags: Mapping[str, str] | None = None) -> None:
+        """Make a version the champion and remember it, with ``tags`` of its own; the one before stays."""
+        self._champions.promote(version, why, tags)
 
     def rollback(self) -> str:
         """Make the champion before the present one champion again, and return it; Conflict when there is none."""
-        history = self.champions()
-        present = history[-1].version if history else None
-        before = list(history)
-        while before and (before[-1].version == present or self._reader.tags(MODEL, before[-1].version) is None):
-            before.pop()
-        if not before:
-            raise Conflict("there is no champion before the present one; promote a version instead", champion=present)
-        # The history first: should we die in between, a second rollback starts from the same place.
-        self._remember(before)
-        self._client().set_registered_model_alias(MODEL, CHAMPION, before[-1].version)
-        return before[-1].version
+        return self._champions.rollback()
 
     def champions(self) -> list[Promotion]:
-        """The champions up to the present one, oldest first; a champion set by other means is the last entry."""
-        champion = self.version_of(CHAMPION)
-        if champion is None:
-            return []
-        tags = self._client().get_registered_model(MODEL).tags
-        history = [Promotion(**line) for line in json.loads(tags.get(CHAMPIONS_TAG, "[]"))]
-        if not history or history[-1].version != champion:
-            history.append(self._promotion(champion, "alias set outside Shopfloor"))
-        return history
+        """The champions up to the present one, oldest first."""
+        return self._champions.history()
 
     def manifest(self, version: str) -> Manifest:
         """What a version is and what it reached."""
@@ -144,7 +109,7 @@ class ModelRegistry:
 
         A folder appears in the cache complete or not at all, so several processes may fetch the same version.
         """
-        digest = self._require(version)
+        digest = self._champions.digest(version)
         folder = self._cache / f"{version}-{digest[:16]}"
         if folder.exists():
             with contextlib.suppress(Corrupt):
@@ -152,34 +117,29 @@ class ModelRegistry:
             shutil.rmtree(folder, ignore_errors=True)
         self._cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=self._cache) as unfinished:
-            self._download(version, Path(unfinished))
+            self._copy(version, Path(unfinished))
             _verified(Path(unfinished, BUNDLE), digest)
             with contextlib.suppress(OSError):  # another process was first; its copy is verified below
                 os.rename(Path(unfinished, BUNDLE), folder)
         return _verified(folder, digest)
 
-    def _download(self, version: str, folder: Path) -> None:
-        """By a child process, so that this one does not grow by what MLflow imports."""
+    def _copy(self, version: str, folder: Path) -> None:
+        """Put the bundle below ``folder``: from this machine's own files, else by a child process.
+
+        A child, so that this process does not grow by what MLflow imports.
+        """
+        stored = self._store.folder_of(MODEL, version)
+        if stored is not None:
+            try:
+                shutil.copytree(stored / "artifacts" / BUNDLE, folder / BUNDLE)
+            except (OSError, shutil.Error) as error:
+                raise TryLater(f"model version {version} cannot be read from {stored}: {error}") from error
+            return
         command = [sys.executable, "-m", "training.mlflow_client", self._uri, MODEL, version, str(folder)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # our own arguments
         if done.returncode:
             reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
             raise TryLater(f"model version {version} could not be downloaded: {reason[0]}", version=version)
-
-    def _require(self, version: str) -> str:
-        tags = self._reader.tags(MODEL, version)
-        if tags is None:
-            raise NotFound(f"there is no model version {version}; `shopfloor train` makes one", version=version)
-        if MANIFEST_TAG not in tags:
-            raise BadInput(f"model version {version} was not registered by Shopfloor: it has no tag {MANIFEST_TAG}")
-        return tags[MANIFEST_TAG]
-
-    def _promotion(self, version: str, why: str) -> Promotion:
-        return Promotion(version, self._clock().astimezone(UTC).isoformat(timespec="seconds"), why)
-
-    def _remember(self, history: list[Promotion]) -> None:
-        lines = [asdict(promotion) for promotion in history[-KEPT_CHAMPIONS:]]
-        self._client().set_registered_model_tag(MODEL, CHAMPIONS_TAG, json.dumps(lines))
 
     def _client(self) -> Any:
         return open_client(self._uri)

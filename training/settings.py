@@ -5,6 +5,25 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 
+class GateSettings(BaseModel):
+    """What a challenger has to keep to, beside not being worse than the champion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    slice_loss: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    """A slice that is surely worse by more than this, relative to the champion, is a reason to refuse."""
+    least_coverage: Annotated[float, Field(ge=0, le=1)] = 0.95
+    """Items that are shown at all, relative to the champion's."""
+    most_proposal_ms: Annotated[float, Field(gt=0)] = 25.0
+    """Median time for the candidates of one question, on the machine that trained."""
+    most_bundle_mb: Annotated[float, Field(gt=0)] = 2000.0
+    """Size of the bundle, which is mapped into memory where it serves."""
+    most_drop: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of interactions a day that may be missing, relative to the champion's window."""
+    most_shift: Annotated[float, Field(gt=0)] = 0.25
+    """Population stability index, of event kinds, markets and item popularity, up to which data count as the same."""
+
+
 class TrainingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -19,3 +38,4 @@ class TrainingSettings(BaseModel):
     """At most about this many next clicks are asked for in the comparison."""
     margin: Annotated[float, Field(ge=0)] = 0.01
     """Promotion is refused when the interval of the difference to the champion reaches lower than minus this."""
+    gate: GateSettings = GateSettings()

@@ -10,13 +10,27 @@ Version = Annotated[str, typer.Argument(help="A version's number, or `challenger
 Force = Annotated[bool, typer.Option("--force", help="Pass the gate; needs --why, and both are recorded.")]
 Why = Annotated[str, typer.Option("--why", help="The reason, kept with the champions' history.")]
 
+Margin = Annotated[
+    float | None,
+    typer.Option(
+        "--margin",
+        min=0,
+        help="What it may lose in HR@20 and MRR@20; 0: it must be surely better. [default: training.margin]",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     app.command()(promote)
 
 
 def promote(
-    version: Version = "challenger", force: Force = False, why: Why = "", config: Config = None, as_json: AsJson = False
+    version: Version = "challenger",
+    margin: Margin = None,
+    force: Force = False,
+    why: Why = "",
+    config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make a version the champion; refused, with reasons, when it may be worse than the present one."""
     from shopfloor import wiring
@@ -28,11 +42,17 @@ def promote(
     settings = LoadedSettings.read(config).settings
     registry = wiring.model_registry(settings)
     before = registry.version_of(CHAMPION)
-    champion = promotion.promote(registry, version, settings.training.margin, force, why)
-    document = {"champion": champion, "before": before, "forced": force, "why": why}
+    training = settings.training
+    margin = training.margin if margin is None else margin
+    champion = promotion.promote(registry, version, margin, training.gate, force, why)
+    doubts = promotion.doubts(registry.manifest(champion), training.gate) if champion != before else []
+    document = {"champion": champion, "before": before, "forced": force, "why": why, "doubts": doubts}
     text = (
         f"Version {champion} was the champion already."
         if champion == before
         else f"Version {champion} is the champion now; before: {before or 'none'}."
     )
-    Output(as_json).result(document, lambda console: console.print(text))
+    output = Output(as_json)
+    for doubt in doubts:
+        output.note(f"watch, too few questions to be sure: {doubt}")
+    output.result(document, lambda console: console.print(text))

@@ -11,14 +11,15 @@ def register(app: typer.Typer) -> None:
 
 def rollback(config: Config = None, as_json: AsJson = False) -> None:
     """Go back to the champion before the present one."""
-    from shopfloor import wiring
     from shopfloor.output import Output
     from shopfloor.settings import LoadedSettings
-    from training.registry import CHAMPION
+    from training.champions import CHAMPION, Champions
+    from training.registry_store import registry_store
 
-    registry = wiring.model_registry(LoadedSettings.read(config).settings)
-    before = registry.version_of(CHAMPION)
-    champion = registry.rollback()
+    # Not through wiring: what it imports for lake and log would take longer than the rollback.
+    champions = Champions(registry_store(LoadedSettings.read(config).settings.models_address))
+    before = champions.version_of(CHAMPION)
+    champion = champions.rollback()
     Output(as_json).result(
         {"champion": champion, "before": before},
         lambda console: console.print(f"Version {champion} is the champion again; before: {before}."),

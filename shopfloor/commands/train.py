@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shopfloor.commands.filling import fill_lake
 from shopfloor.commands.options import AsJson, Config
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 Since = Annotated[datetime | None, typer.Option("--since", help="Learn from events at or after this time (UTC).")]
 Until = Annotated[datetime | None, typer.Option("--until", help="Learn from events before this time (UTC).")]
+IfNew = Annotated[bool, typer.Option("--if-new", help="Do nothing when the newest version has learnt from all of it.")]
 Promote = Annotated[bool, typer.Option("--promote", help="Make it the champion, if the gate lets it pass.")]
 
 
@@ -22,7 +24,12 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    since: Since = None, until: Until = None, promote: Promote = False, config: Config = None, as_json: AsJson = False
+    since: Since = None,
+    until: Until = None,
+    promote: Promote = False,
+    if_new: IfNew = False,
+    config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Fit all models on the lake's events, compare them, register the version and make it challenger.
 
@@ -39,6 +46,7 @@ def train(
     output = Output(as_json)
     registry = wiring.model_registry(settings)
     with output.progress() as bars:
+        fill_lake(settings, bars)
         tasks: dict[str, Any] = {}
 
         def show(step: str, done: int, total: int) -> None:
@@ -46,21 +54,27 @@ def train(
                 tasks[step] = bars.add_task(step, total=total)
             bars.update(tasks[step], completed=done, total=total)
 
-        trained = jobs.train(
-            wiring.lake(settings).event_files(),
-            registry,
-            settings.training,
-            settings.data,
-            clock=lambda: datetime.now(UTC),
-            progress=show,
-            since=_in_utc(since) or BEGINNING,
-            until=_in_utc(until) or END,
-        )
+        try:
+            trained = jobs.train(
+                wiring.lake(settings).event_files(),
+                registry,
+                settings.training,
+                settings.data,
+                clock=lambda: datetime.now(UTC),
+                progress=show,
+                since=_in_utc(since) or BEGINNING,
+                until=_in_utc(until) or END,
+                if_new=if_new,
+            )
+        except jobs.NothingNew as nothing:
+            sentence, newest = f"Nothing to do: {nothing}.", nothing.version
+            output.result({"version": newest, "trained": False}, lambda console: console.print(sentence))
+            return
     for bot in trained.left_out:
         output.note(f"left out, looks like a bot: {bot}")
     promoted = trained.promoted
     if promote and not promoted:
-        through_the_gate(registry, trained.version, settings.training.margin)
+        through_the_gate(registry, trained.version, settings.training.margin, settings.training.gate)
         promoted = True
     output.result(_document(trained, promoted), lambda console: _show(console, trained, promoted))
 

@@ -6,10 +6,12 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from tests.unit.training.candidate_suite import TEA
 from training.bundle import MANIFEST, Bundle
 from training.mlflow_client import open_client
 from training.registry import CHALLENGER, CHAMPION, MODEL, ModelRegistry
-from training.registry_reader import MlflowReader, registry_reader
+from training.registry_store import MlflowStore, RegistryStore, RestStore, SqliteStore, registry_store
 
 
 def ticking() -> Any:
@@ -32,8 +34,17 @@ def ticking() -> Any:
     return lambda: NOON + timedelta(minutes=next(minutes))
 
 
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's tables without a row: making them takes MLflow longer than all else that a test does."""
+    path = tmp_path_factory.mktemp("tables") / "mlflow.db"
+    open_client(f"sqlite:///{path}").search_registered_models()
+    return path
+
+
 @pytest.fixture
-def registry(tmp_path: Path) -> ModelRegistry:
+def registry(empty_database: Path, tmp_path: Path) -> ModelRegistry:
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
     return ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "cache", tmp_path / "mlartifacts", ticking())
 
 
@@ -173,6 +184,19 @@ class TestTheChampion:
         open_client(f"sqlite:///{tmp_path}/mlflow.db").delete_model_version(MODEL, "2")
         assert registry.rollback() == "1"
 
+    def test_before_has_a_history_that_fits_mlflows_tag(self, registry: ModelRegistry, folder: Path) -> None:
+        versions = register(registry, folder), register(registry, folder)
+        for round in range(20):
+            registry.promote(versions[round % 2], why=f"{round} " + "x" * 600)
+        assert [promotion.version for promotion in registry.champions()][-2:] == list(versions)
+        assert registry.rollback() == versions[0]
+
+    def test_keeps_what_was_overruled_as_tags(self, registry: ModelRegistry, folder: Path, tmp_path: Path) -> None:
+        version = register(registry, folder)
+        registry.promote(version, "the sale starts", {"shopfloor.forced": "the sale starts"})
+        tags = open_client(f"sqlite:///{tmp_path}/mlflow.db").get_model_version(MODEL, version).tags
+        assert tags["shopfloor.forced"] == "the sale starts"
+
     def test_keeps_why_it_was_promoted(self, registry: ModelRegistry, folder: Path) -> None:
         registry.promote(register(registry, folder), why="the sale starts")
         [promotion] = registry.champions()
@@ -254,16 +278,66 @@ def test_a_tracking_server_keeps_and_hands_out_versions(server: str, folder: Pat
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "server"])
-def test_the_light_readers_answer_as_mlflow_does(kind: str, folder: Path, tmp_path: Path, request: Any) -> None:
-    uri = f"sqlite:///{tmp_path}/mlflow.db" if kind == "sqlite" else request.getfixturevalue("server")
-    registry = ModelRegistry(uri, tmp_path / "cache", tmp_path / "mlartifacts")
+class TestTheLightStore:
+    """``light`` is what Shopfloor uses, ``full`` is MLflow's own client on the same registry."""
+
+    @pytest.fixture
+    def uri(self, kind: str, registry: ModelRegistry, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+        return f"sqlite:///{tmp_path}/mlflow.db" if kind == "sqlite" else str(request.getfixturevalue("server"))
+
+    @pytest.fixture
+    def version(self, uri: str, folder: Path, tmp_path: Path) -> str:
+        return register(ModelRegistry(uri, tmp_path / "cache", tmp_path / "mlartifacts"), folder)
+
+    def test_reads_what_mlflow_reads(self, uri: str, version: str) -> None:
+        light, full = patient(uri), MlflowStore(uri)
+        full.set_alias(MODEL, CHALLENGER, version)
+        full.set_model_tag(MODEL, "tag of the model", "1 % ü")
+        for alias in (CHALLENGER, "nobodys"):
+            assert light.version_of(MODEL, alias) == full.version_of(MODEL, alias)
+        for known in (version, "99"):
+            assert light.tags(MODEL, known) == full.tags(MODEL, known)
+        for model in (MODEL, "another"):
+            assert light.model_tags(model) == full.model_tags(model)
+
+    def test_writes_what_mlflow_would_have_written(self, uri: str, version: str) -> None:
+        light, full = patient(uri), MlflowStore(uri)
+        for value in ("first", "second, in its place"):
+            light.set_alias(MODEL, "alias", version)
+            light.set_model_tag(MODEL, "tag", value)
+            light.set_version_tag(MODEL, version, "tag", value)
+            assert full.version_of(MODEL, "alias") == version
+            assert full.model_tags(MODEL)["tag"] == value
+            assert (full.tags(MODEL, version) or {})["tag"] == value
+        model = open_client(uri).get_registered_model(MODEL)
+        assert {alias: str(number) for alias, number in model.aliases.items()}["alias"] == version
+
+    def test_writes_nothing_for_what_is_not_there(self, uri: str, version: str) -> None:
+        light = patient(uri)
+        with pytest.raises(NotFound):
+            light.set_alias(MODEL, "nobodys", "99")
+        with pytest.raises(NotFound):
+            light.set_version_tag(MODEL, "99", "tag", "value")
+        with pytest.raises(NotFound):
+            light.set_model_tag("another", "tag", "value")
+        assert light.version_of(MODEL, "nobodys") is None
+
+
+def patient(uri: str) -> RegistryStore:
+    """Waits as long as a loaded machine needs: here the answers are compared, not how soon they come."""
+    return RestStore(uri, timeout_seconds=60) if uri.startswith("http") else registry_store(uri)
+
+
+def test_a_locked_store_is_written_later(registry: ModelRegistry, folder: Path, tmp_path: Path) -> None:
     version = register(registry, folder)
-    registry.promote(version)
-    light, full = registry_reader(uri), MlflowReader(uri)
-    for alias in (CHAMPION, CHALLENGER, "nobody's"):
-        assert light.version_of(MODEL, alias) == full.version_of(MODEL, alias)
-    for known in (version, "99"):
-        assert light.tags(MODEL, known) == full.tags(MODEL, known)
+    store = SqliteStore(tmp_path / "mlflow.db", timeout_seconds=0.05)
+    with closing(sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(TryLater, match="locked"):
+            store.set_alias(MODEL, CHAMPION, version)
+        other.execute("ROLLBACK")
+    store.set_alias(MODEL, CHAMPION, version)
+    assert registry.version_of(CHAMPION) == version
 
 
 def test_a_server_that_is_down_is_asked_again_later(tmp_path: Path) -> None:
@@ -274,14 +348,37 @@ def test_a_server_that_is_down_is_asked_again_later(tmp_path: Path) -> None:
             registry.version_of(CHAMPION)
 
 
-def test_following_an_alias_imports_no_mlflow(registry: ModelRegistry, folder: Path, tmp_path: Path) -> None:
-    """MLflow would cost each serving process 110 MB."""
-    registry.promote(register(registry, folder))
+def test_following_an_alias_and_rolling_back_import_no_mlflow(
+    registry: ModelRegistry, folder: Path, tmp_path: Path
+) -> None:
+    """MLflow would cost each serving process 110 MB, and a rollback five seconds."""
+    for _ in range(2):
+        registry.promote(register(registry, folder))
     code = (
         "import sys, json, pathlib; from training.registry import ModelRegistry; from training.bundle import Bundle;"
         "r = ModelRegistry(sys.argv[1], pathlib.Path(sys.argv[2]));"
-        "Bundle.open(r.fetch(r.version_of('champion')), '1');"
+        "Bundle.open(r.fetch(r.version_of('champion')), '2'); r.rollback();"
         "print(json.dumps([m for m in ('mlflow', 'sqlalchemy') if m in sys.modules]))"
     )
     command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "cache")]
     assert json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout) == []
+    assert registry.version_of(CHAMPION) == "1"
+
+
+def test_the_rollback_command_imports_neither_mlflow_nor_a_model(
+    registry: ModelRegistry, folder: Path, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        registry.promote(register(registry, folder))
+    code = (
+        "import sys; from shopfloor.cli import main; import atexit;"
+        "atexit.register(lambda: print([m for m in ('mlflow', 'numba', 'duckdb', 'pandas') if m in sys.modules]));"
+        "sys.argv[1:] = ['rollback', '--json']; main()"
+    )
+    environ = os.environ | {"SHOPFLOOR_MODELS": f"sqlite:///{tmp_path}/mlflow.db", "SHOPFLOOR_DATA": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ, cwd=tmp_path
+    )
+    document, imported = done.stdout.splitlines()
+    assert json.loads(document) == {"champion": "1", "before": "2"}
+    assert imported == "[]"

@@ -15,7 +15,7 @@ from training.bundle import Bundle
 from training.jobs import LOCK, Trained, only_training, train
 from training.promotion import promote
 from training.registry import CHALLENGER, CHAMPION, ModelRegistry
-from training.settings import TrainingSettings
+from training.settings import GateSettings, TrainingSettings
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_the_first_version_is_champion_and_the_next_ones_challenge_it(registry: 
     assert registry.version_of(CHALLENGER) == second.version
     assert first.manifest.metrics["over_popular.mrr_20.low"] > 0
     assert second.manifest.metrics["over_champion.mrr_20"] == 0
-    assert promote(registry, CHALLENGER, margin=0.5) == second.version
+    assert promote(registry, CHALLENGER, 0.5, GateSettings()) == second.version
     assert registry.rollback() == first.version
     bundle = Bundle.open(registry.fetch(second.version), second.version)
     assert set("abcdwxyz") == set(bundle.item_ids.tolist())

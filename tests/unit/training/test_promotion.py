@@ -1,3 +1,5 @@
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -5,11 +7,28 @@ import pytest
 
 from feature_repo.errors import BadInput, NotFound, Refused
 from tests.unit.training.bundles import a_bundle
-from training.bundle import Manifest
-from training.promotion import promote
+from training.bundle import Manifest, StoredFile
+from training.data_checks import DataProfile, DataShift
+from training.evidence import Evidence, SliceFigure
+from training.promotion import doubts, promote
 from training.registry import ModelRegistry
+from training.settings import GateSettings
 
+GATE = GateSettings()
 EQUAL = {f"over_champion.{m}_20{end}": 0.0 for m in ("hr", "mrr") for end in ("", ".low", ".high")}
+
+DATA = DataProfile(
+    first=1_700_000_000, last=1_700_864_000, interactions=5000, kinds={"view": 5000}, markets={}, popularity=(5000,)
+)
+SHIFT = DataShift(since=0, drop=0.0, psi={"event kinds": 0.01}, moved={"event kinds": "buy from 5.0% to 4.0%"})
+FINE = Evidence(questions=100, coverage=0.5, champion_coverage=0.5, proposal_ms=1.0, data=DATA, shift=SHIFT)
+
+
+def a_slice(difference: float, error: float) -> SliceFigure:
+    return SliceFigure(
+        slice="item=tail", metric="hr_20", questions=900, sessions=300, champion=0.4,
+        challenger=0.4 * (1 + difference), difference=difference, low=difference - error, high=difference + error,
+    )  # fmt: skip
 
 
 class Versions:
@@ -19,6 +38,7 @@ class Versions:
         self.challenger = challenger
         self.aliases: dict[str, str] = {"champion": "1", "challenger": "2"}
         self.reasons: list[str] = []
+        self.tags: Mapping[str, str] = {}
 
     def version_of(self, alias: str) -> str | None:
         return self.aliases.get(alias)
@@ -27,8 +47,9 @@ class Versions:
         assert version == "2"
         return self.challenger
 
-    def promote(self, version: str, why: str = "") -> None:
+    def promote(self, version: str, why: str, tags: Mapping[str, str]) -> None:
         self.aliases["champion"] = version
+        self.tags = tags
         self.reasons.append(why)
 
 
@@ -37,60 +58,62 @@ def manifest(tmp_path: Path) -> Manifest:
     return a_bundle(tmp_path / "bundle")
 
 
-def versions(manifest: Manifest, compared_with: str | None = "1", **metrics: float) -> Any:
-    changes = {"metrics": EQUAL | metrics, "settings": {"compared_with": compared_with}}
+def versions(manifest: Manifest, compared_with: str | None = "1", evidence: Evidence = FINE, **metrics: float) -> Any:
+    changes = {"metrics": EQUAL | metrics, "settings": {"compared_with": compared_with}, "evidence": evidence}
     return cast(ModelRegistry, Versions(manifest.model_copy(update=changes)))
 
 
 def test_a_challenger_that_is_not_worse_passes(manifest: Manifest) -> None:
     registry = versions(manifest)
-    assert promote(registry, "challenger", margin=0.01) == "2"
+    assert promote(registry, "challenger", 0.01, GATE) == "2"
     assert registry.version_of("champion") == "2"
 
 
 def test_a_challenger_that_may_be_worse_is_refused_with_reasons(manifest: Manifest) -> None:
     registry = versions(manifest, **{"over_champion.hr_20": -0.01, "over_champion.hr_20.low": -0.03})
     with pytest.raises(Refused, match=r"over_champion.hr_20 is -0.0100, 95 % interval -0.0300") as refusal:
-        promote(registry, "challenger", margin=0.02)
+        promote(registry, "challenger", 0.02, GATE)
     assert len(refusal.value.details["reasons"]) == 1
     assert registry.version_of("champion") == "1"
 
 
 def test_the_same_difference_passes_a_wider_margin(manifest: Manifest) -> None:
     registry = versions(manifest, **{"over_champion.hr_20.low": -0.03})
-    assert promote(registry, "2", margin=0.03) == "2"
+    assert promote(registry, "2", 0.03, GATE) == "2"
 
 
 def test_a_challenger_compared_with_another_champion_is_refused(manifest: Manifest) -> None:
     for compared_with in ("0", None):
         with pytest.raises(Refused, match="train again"):
-            promote(versions(manifest, compared_with), "challenger", margin=1.0)
+            promote(versions(manifest, compared_with), "challenger", 1.0, GATE)
 
 
 def test_a_challenger_that_was_never_compared_is_refused(manifest: Manifest) -> None:
     registry = versions(manifest)
     registry.challenger = registry.challenger.model_copy(update={"metrics": {}})
     with pytest.raises(Refused, match="never compared"):
-        promote(registry, "challenger", margin=1.0)
+        promote(registry, "challenger", 1.0, GATE)
 
 
 def test_force_needs_a_reason_and_both_are_recorded(manifest: Manifest) -> None:
     registry = versions(manifest, compared_with="0")
     with pytest.raises(BadInput, match="--why"):
-        promote(registry, "challenger", margin=0.0, force=True, why=" ")
-    promote(registry, "challenger", margin=0.0, force=True, why="the sale starts")
+        promote(registry, "challenger", 0.0, GATE, force=True, why=" ")
+    promote(registry, "challenger", 0.0, GATE, force=True, why="the sale starts")
     assert registry.reasons[0].startswith("the sale starts (against the gate: it was compared with champion 0")
+    assert registry.tags["shopfloor.forced"] == "the sale starts"
+    assert json.loads(registry.tags["shopfloor.overruled"])[0].startswith("it was compared with champion 0")
 
 
 def test_the_first_champion_has_no_one_to_beat(manifest: Manifest) -> None:
     registry = versions(manifest, compared_with=None)
     del registry.aliases["champion"]
-    assert promote(registry, "challenger", margin=0.0) == "2"
+    assert promote(registry, "challenger", 0.0, GATE) == "2"
 
 
 def test_the_champion_promoted_again_stays(manifest: Manifest) -> None:
     registry = versions(manifest)
-    assert promote(registry, "1", margin=0.0) == "1"
+    assert promote(registry, "1", 0.0, GATE) == "1"
     assert registry.reasons == []
 
 
@@ -98,4 +121,60 @@ def test_no_challenger_yet(manifest: Manifest) -> None:
     registry = versions(manifest)
     del registry.aliases["challenger"]
     with pytest.raises(NotFound, match="shopfloor train"):
-        promote(registry, "challenger", margin=0.0)
+        promote(registry, "challenger", 0.0, GATE)
+
+
+def test_a_margin_of_nothing_asks_for_a_sure_gain(manifest: Manifest) -> None:
+    with pytest.raises(Refused, match="not surely better"):
+        promote(versions(manifest), "challenger", 0.0, GATE)
+    better = {f"over_champion.{metric}_20.low": 0.001 for metric in ("hr", "mrr")}
+    assert promote(versions(manifest, **better), "challenger", 0.0, GATE) == "2"
+
+
+@pytest.mark.parametrize(
+    ("check", "evidence", "words"),
+    [
+        ("slice", {"slices": (a_slice(-0.2, 0.1),)}, "slice item=tail is worse: hr_20 0.3200 instead of 0.4000"),
+        ("coverage", {"coverage": 0.47}, "shows 47.0% of the items, the champion 50.0%"),
+        ("latency", {"proposal_ms": 26.0}, "takes 26.0 ms, the budget is 25 ms"),
+        ("drop", {"shift": SHIFT.model_copy(update={"drop": 0.6})}, "60% fewer interactions a day"),
+        (
+            "shift",
+            {"shift": SHIFT.model_copy(update={"psi": {"event kinds": 0.3}})},
+            "event kinds shifted, stability index 0.30 above 0.25: buy from 5.0% to 4.0%",
+        ),
+    ],
+)
+def test_each_check_refuses_in_words_and_numbers(
+    manifest: Manifest, check: str, evidence: dict[str, Any], words: str
+) -> None:
+    registry = versions(manifest, evidence=FINE.model_copy(update=evidence))
+    with pytest.raises(Refused) as refusal:
+        promote(registry, "challenger", 0.01, GATE)
+    assert words in str(refusal.value)
+    [reason] = json.loads(json.dumps(refusal.value.details["reasons"]))
+    assert reason["check"] == check
+    assert words in reason["reason"]
+    assert reason["figures"]
+    assert registry.version_of("champion") == "1"
+
+
+def test_a_bundle_over_the_budget_is_refused(manifest: Manifest) -> None:
+    registry = versions(manifest)
+    files = {"big.npy": StoredFile(sha256="", size=3_000_000_000)}
+    registry.challenger = registry.challenger.model_copy(update={"files": files})
+    with pytest.raises(Refused, match="3,000 MB, the budget is 2,000 MB"):
+        promote(registry, "challenger", 0.01, GATE)
+
+
+def test_a_slice_that_may_be_worse_but_not_surely_passes_and_is_told(manifest: Manifest) -> None:
+    registry = versions(manifest, evidence=FINE.model_copy(update={"slices": (a_slice(-0.1, 0.2),)}))
+    assert promote(registry, "challenger", 0.01, GATE) == "2"
+    assert doubts(registry.challenger, GATE) == ["item=tail: hr_20 -10.0%, interval -30.0% to +10.0%"]
+
+
+def test_all_reasons_are_told_at_once(manifest: Manifest) -> None:
+    worse = FINE.model_copy(update={"coverage": 0.1, "proposal_ms": 99.0, "slices": (a_slice(-0.5, 0.1),)})
+    with pytest.raises(Refused) as refusal:
+        promote(versions(manifest, evidence=worse), "challenger", 0.01, GATE)
+    assert [reason["check"] for reason in refusal.value.details["reasons"]] == ["slice", "coverage", "latency"]

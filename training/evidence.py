@@ -1,0 +1,39 @@
+"""The evidence: what a training measured that the gate judges, kept in the manifest so that promoting is quick."""
+
+from pydantic import BaseModel, ConfigDict
+
+from training.data_checks import DataProfile, DataShift
+
+
+class SliceFigure(BaseModel):
+    """One metric of one slice; ``low`` to ``high`` holds the relative difference, 95 % sure for all slices together."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    slice: str
+    """``kind=part``, such as ``item=tail``."""
+    metric: str
+    questions: int
+    sessions: int
+    champion: float
+    challenger: float
+    difference: float
+    """Relative to the champion's: -0.1 is a tenth worse."""
+    low: float
+    high: float
+
+
+class Evidence(BaseModel):
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    questions: int
+    slices: tuple[SliceFigure, ...] = ()
+    """Against the champion; empty where there was none."""
+    coverage: float | None = None
+    """Share of the items that stand in any of the answers; None without questions."""
+    champion_coverage: float | None = None
+    proposal_ms: float | None = None
+    """Median time of one thread for the candidates of one question."""
+    data: DataProfile
+    shift: DataShift | None = None
+    """How the data differ from the champion's; None where there was no champion, or one that kept no profile."""
