@@ -4,7 +4,7 @@ import asyncio
 import gc
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from feature_repo.online import OnlineFeatures
 from feature_repo.opening import open_online_features
 from ingestion.sinks.lake import Lake
+from ingestion.stream.catch_up import catch_up
 from ingestion.stream.counters import StreamCounters
 from ingestion.stream.features_group import FeaturesGroup
 from ingestion.stream.lake_group import LakeGroup
@@ -98,6 +99,17 @@ async def run_lake_worker(settings: Settings, stop: asyncio.Event) -> None:
     with _calm_collector():
         async with event_log(settings, "lake") as log:
             await LakeGroup(log, lake(settings), settings.stream, counters, time.time).run(stop)
+
+
+async def fill_lake(settings: Settings, progress: Callable[[int, int], None]) -> int:
+    """Bring everything that the log holds now into the lake, whether or not a worker runs; how many were missing."""
+    tables = lake(settings)
+    with _calm_collector():
+        async with event_log(settings, "fill") as log:
+            counters = StreamCounters(CollectorRegistry())
+            member = LakeGroup(log, tables, settings.stream, counters, time.time)
+            # A worker commits each lake_batch_seconds at the latest, so within twice that it would have moved.
+            return await catch_up(log, tables, member, 2 * settings.stream.lake_batch_seconds, progress)
 
 
 async def run_features_worker(settings: Settings, stop: asyncio.Event) -> None:

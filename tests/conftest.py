@@ -1,3 +1,15 @@
 """The real servers that tests may ask for: ``kafka`` and ``redis_url``, and ``event_log`` on each kind of log."""
 
+import os
+
+import pytest
+
 pytest_plugins = ["tests.servers.event_log", "tests.servers.kafka_server", "tests.servers.redis_server"]
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No settings of the shop whose shell this is, and none of those that importing Feast leaves for Prometheus."""
+    for name in list(os.environ):
+        if name.startswith(("SHOPFLOOR_", "PROMETHEUS_MULTIPROC")) and name != "SHOPFLOOR_TEST_DATA":
+            monkeypatch.delenv(name)

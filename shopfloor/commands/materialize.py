@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from shopfloor.commands.filling import fill_lake
 from shopfloor.commands.options import AsJson, Config
 
 Since = Annotated[
@@ -27,9 +28,10 @@ def materialize(since: Since = None, config: Config = None, as_json: AsJson = Fa
 
     settings = LoadedSettings.read(config).settings
     output = Output(as_json)
-    lake = wiring.lake(settings)
-    files = LakeFiles(lake.event_files(), lake.files("products"))
     with output.progress() as bars:
+        fill_lake(settings, bars)
+        lake = wiring.lake(settings)
+        files = LakeFiles(lake.event_files(), lake.files("products"))
         tasks: dict[str, Any] = {}
 
         def show(step: str, done: int, total: int) -> None:

@@ -9,6 +9,7 @@ from ingestion.contracts.parse import to_log
 from ingestion.contracts.product import StoredProduct
 from ingestion.contracts.taxonomy import StoredCategory
 from ingestion.sinks.lake import Lake
+from ingestion.stream.catch_up import catch_up
 from ingestion.stream.lake_group import LakeGroup
 from ingestion.stream.settings import StreamSettings
 from ingestion.transports.log import DEAD_LETTERS, EVENTS, PRODUCTS, TAXONOMY, Message
@@ -102,3 +103,25 @@ async def _until(done: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not done():
             await asyncio.sleep(0.02)
+
+
+class TestCatchUp:
+    async def test_without_any_worker_everything_gets_into_the_lake(self, shop: Shop) -> None:
+        await shop.log.append(EVENTS, messages("e1", "e2"))
+        assert await catch_up(shop.log, Lake(str(shop.folder)), shop.worker(), grace_seconds=0.1) == 2
+        assert shop.rows("events", "event_id") == [("e1",), ("e2",)]
+
+    async def test_a_lake_that_has_everything_is_left_alone(self, shop: Shop) -> None:
+        await shop.log.append(EVENTS, messages("e1"))
+        await shop.work_until(shop.has("events", "event_id", ("e1",)))
+        assert await catch_up(shop.log, Lake(str(shop.folder)), shop.worker(), grace_seconds=0.1) == 0
+
+    async def test_it_waits_for_workers_that_run(self, shop: Shop) -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(shop.worker().run(stop))
+        await shop.log.append(EVENTS, messages("e1"))
+        bystander = shop.worker()
+        await catch_up(shop.log, Lake(str(shop.folder)), bystander, grace_seconds=60)
+        assert shop.rows("events", "event_id") == [("e1",)]
+        stop.set()
+        await running
