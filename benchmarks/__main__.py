@@ -1,0 +1,107 @@
+"""``python -m benchmarks [--only NAME …] [--json OUT]``: every published figure beside what it must reach.
+
+Each benchmark runs in a process of its own, as its command in the table does; what it prints goes to standard error.
+Exit status 1 when a target is missed or a benchmark fails.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import Figure, document, from_document, report
+from benchmarks.machinery import progress
+
+
+def accuracy(found: Mapping[str, Any]) -> list[Figure]:
+    """A figure for each row of ``benchmarks.accuracy``."""
+    return [
+        Figure(
+            f"{row['data']}: {row['row']['model']} {row['row']['metric']}@{row['row']['k']}",
+            row["row"]["value"],
+            target=row["target"],
+            at_least=True,
+            required=row["required"],
+        )
+        for row in found["rows"]
+    ]
+
+
+def serving(found: Mapping[str, Any]) -> list[Figure]:
+    """Figures of ``benchmarks.serving``; the targets hold for the highest rate, which comes first."""
+    figures = []
+    for number, (rate, row) in enumerate(found["rows"].items()):
+        what, first = f"recommendation at {rate}, {found['products']:,} products", number == 0
+        figures += [
+            Figure(f"{what}, server CPU", row["cpu_ms_per_request"], "ms", 2.0 if first else None),
+            Figure(f"{what}, p99", row["p99_ms"], "ms", 25.0 if first else None),
+            Figure(f"{what}, errors", row["errors"], target=0),
+        ]
+    return figures
+
+
+BENCHMARKS: Mapping[str, Callable[[dict[str, Any]], list[Figure]]] = {
+    "accuracy": accuracy,
+    "serving": serving,
+    "freshness": from_document,
+    "ingestion": from_document,
+    "memory": from_document,
+}
+"""Each with what makes figures of its JSON."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS), metavar="NAME",
+                        help=f"only these: {', '.join(BENCHMARKS)}")  # fmt: skip
+    parser.add_argument("--json", type=Path, help="also write the figures, and what they were measured on, there")
+    arguments = parser.parse_args()
+    figures: list[Figure] = []
+    for name in BENCHMARKS:
+        if name in arguments.only:
+            figures += measured(name)
+    status = report("What it must reach", figures, None)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(document(figures) | {"measured_on": surroundings()}, indent=1) + "\n")
+    return status
+
+
+def measured(name: str) -> list[Figure]:
+    """Run one benchmark; a figure that misses when it gives none."""
+    module = f"benchmarks.{name}"
+    command = f"python -m {module}"
+    progress(command)
+    with tempfile.TemporaryDirectory(prefix="shopfloor-bench-") as folder:
+        out = Path(folder) / "figures.json"
+        done = subprocess.run(
+            [sys.executable, "-m", module, "--json", str(out)], check=False, stdout=sys.stderr.fileno()
+        )
+        if not out.exists():
+            return [
+                Figure(
+                    f"{name} gave figures (exit status {done.returncode})", 0, target=1, at_least=True, command=command
+                )
+            ]
+        return [replace(figure, command=command) for figure in BENCHMARKS[name](json.loads(out.read_text()))]
+
+
+def surroundings() -> dict[str, Any]:
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cores": os.cpu_count(),
+        "load_average": os.getloadavg(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
