@@ -19,6 +19,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm 
 COPY --from=build /opt/shopfloor /opt/shopfloor
 ENV PATH=/opt/shopfloor/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    NUMBA_CACHE_DIR=/var/lib/shopfloor/.numba \
     SHOPFLOOR_DATA=/var/lib/shopfloor
 USER shopfloor
 WORKDIR /var/lib/shopfloor
