@@ -62,7 +62,7 @@ async def read_records(request: Request, field: str) -> list[msgspec.Raw]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise malformed(raw, str(error)) from error
     if document:
-        raise _no_records(field, f"has unknown fields {', '.join(sorted(document))}")
+        raise _no_records(field, f"unknown fields {', '.join(sorted(document))}")
     if not records:
         raise _no_records(field, f'"{field}" is empty')
     return records
@@ -81,4 +81,4 @@ def malformed(raw: bytes, reason: str) -> BadInput:
 
 def _no_records(field: str, found: str) -> BadInput:
     expected = f'the body must be {{"{field}": [ … ]}} with at least one record'
-    return BadInput(f"{expected}; it {found}", errors=[{"field": field, "value": None, "reason": found}])
+    return BadInput(f"{expected}: {found}", errors=[{"field": field, "value": None, "reason": found}])
