@@ -9,10 +9,11 @@ from typing import Final, Protocol
 import numpy as np
 
 from feature_repo.activity import Interaction, Kind
-from feature_repo.customer import CustomerFeatures
+from feature_repo.customer import CustomerFeatures, UserProfile
 from serving.placements import Placement
 from serving.question import Question
 from training.interactions import History
+from training.past import older_purchases
 
 SESSION_GAP_SECONDS: Final = 30 * 60
 PATIENCE: Final = 0.5
@@ -60,19 +61,24 @@ class CustomerReader:
 def history_of(
     question: Question,
     placement: Placement,
-    interactions: Sequence[Interaction],
+    customer: CustomerFeatures,
     index: Mapping[str, int],
     market: int,
     now: int,
 ) -> History:
     """The customer's history in a model's vocabulary, oldest first; ``now`` in seconds since 1970 UTC.
 
-    The current visit reaches back to the last pause of half an hour. What the request brings belongs to it: items
-    viewed lately, then the items in view. On a placement that is about its items nothing else counts.
+    Purchases that the newest interactions no longer hold come from the profile. The current visit reaches back to the
+    last pause of half an hour. What the request brings belongs to it: items viewed lately, then the items in view. On
+    a placement that is about its items nothing else counts.
     """
     rows: list[tuple[int, int, int, bool]] = []
     if not (placement.about_items and question.item_ids):
+        interactions = customer.activity.interactions
         rows = _known(interactions, index, now)
+        if customer.profile is not None:
+            rows = _older(customer.profile, interactions, index) + rows
+            rows.sort(key=_time)
         rows += _brought(question.recent_item_ids, Kind.VIEW, index, now, rows)
     rows += _brought(question.item_ids, placement.context_kind, index, now, rows[-1:])
     columns = np.array(rows, dtype=np.int64).reshape(len(rows), 4)
@@ -98,6 +104,22 @@ def _known(interactions: Sequence[Interaction], index: Mapping[str, int], now: i
         for i in interactions
         if i.item_id in index
     ]
+
+
+def _older(
+    profile: UserProfile, interactions: Sequence[Interaction], index: Mapping[str, int]
+) -> list[tuple[int, int, int, bool]]:
+    """What was bought before the newest interactions, in a vocabulary that may know only some of it."""
+    last_times = (time_us // 1_000_000 for time_us in profile.bought_last_us)
+    # Not strict: half a profile may cost the older purchases, but no answer.
+    bought = zip(profile.bought_items, profile.bought_counts, last_times, strict=False)
+    recent = [(i.item_id, i.kind, i.time_us // 1_000_000) for i in interactions]
+    older = older_purchases(bought, recent)
+    return [(index[item_id], int(Kind.BUY), time, False) for item_id, time in older if item_id in index]
+
+
+def _time(row: tuple[int, int, int, bool]) -> int:
+    return row[2]
 
 
 def _brought(

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,13 @@ BECAUSE: Final = {
     Kind.BUY: "because you bought {item}",
 }
 
+ITSELF: Final = {
+    Kind.VIEW: "you viewed it lately",
+    Kind.WISH: "it is on your wish list",
+    Kind.CART: "it is in your cart",
+    Kind.BUY: "you bought it before",
+}
+
 POPULAR: Final = "popular"
 BUY_AGAIN: Final = "buy_again"
 NEWEST: Final = "newest"
@@ -28,32 +35,49 @@ OF_SOURCE: Final = {
     PINNED: "picked by the shop",
     NEWEST: "new in the shop",
     POPULAR: "popular in the shop",
-    BUY_AGAIN: "because you bought it before",
 }
 
 
-def reason(source: str, placement: Placement, cause: tuple[str, Kind] | None, market: str | None) -> str:
-    """``cause`` is the item, by name, that speaks most for the recommended one, and what the customer did with it."""
-    if source == POPULAR and market:
-        return f"popular in {market}"
-    if source in OF_SOURCE:
-        return OF_SOURCE[source]
-    if cause is None:
-        return "because of what you looked at and bought"
-    item, kind = cause
+class Cause(NamedTuple):
+    """What speaks most for a recommended item: an item by name, and what the customer did with it."""
+
+    item: str
+    kind: Kind
+    itself: bool
+    """It is the recommended item itself."""
+
+
+def reason(source: str, placement: Placement, cause: Cause | None, market: str | None) -> str:
+    """Why an item is shown. What buy-again proposes without a purchase of its own is what everybody buys."""
+    if source in OF_SOURCE or cause is None:
+        popular = source in (POPULAR, BUY_AGAIN)
+        if popular and market:
+            return f"popular in {market}"
+        return OF_SOURCE.get(POPULAR if popular else source, "because of what you looked at and bought")
+    if cause.itself:
+        return ITSELF[cause.kind]
     if placement.name == "bought-together":
-        return f"often bought together with {item}"
+        return f"often bought together with {cause.item}"
     if placement.about_items:
-        return f"customers who viewed {item} also viewed it"
-    return BECAUSE[kind].format(item=item)
+        return f"chosen by customers who also chose {cause.item}"
+    return BECAUSE[cause.kind].format(item=cause.item)
 
 
 def because_each(bundle: Bundle, history: History, chosen: Sequence[tuple[str, int]]) -> list[int | None]:
-    """For each (source, item) the position in ``history`` that speaks most for it; None where no single one does."""
+    """For each (source, item) the position in ``history`` that speaks most for it; None where no single one does.
+
+    What the customer did with the item itself speaks most, and of that the strongest kind, the latest time.
+    """
+    # History goes from the oldest to the newest, and sorting by kind keeps that order: the strongest stands last.
+    own = {int(history.item[position]): position for position in np.argsort(history.kind, kind="stable").tolist()}
     causes: list[int | None] = [None] * len(chosen)
     places: defaultdict[str, list[int]] = defaultdict(list)
     for place, (source, item) in enumerate(chosen):
-        if item >= 0 and source not in OF_SOURCE:
+        if item < 0 or source in OF_SOURCE:
+            continue
+        if item in own:
+            causes[place] = own[item]
+        elif source != BUY_AGAIN:
             places[source].append(place)
     for source, its_places in places.items():
         model = bundle.models[source]

@@ -26,7 +26,7 @@ from serving.metrics import Metrics
 from serving.models import ModelSlot, ServedModel
 from serving.placements import Placement, placement_named
 from serving.question import Answer, AnswerItem, Question
-from serving.reasons import NEWEST, PINNED, POPULAR, because_each, reason
+from serving.reasons import NEWEST, PINNED, POPULAR, Cause, because_each, reason
 from serving.rules import Candidate, spread
 from serving.settings import ServingSettings
 from serving.trending import Trending
@@ -172,7 +172,7 @@ class Recommender:
             ],
         )
 
-    def _shown_item(self, context: Context, candidate: Candidate, cause: tuple[str, Kind] | None) -> AnswerItem:
+    def _shown_item(self, context: Context, candidate: Candidate, cause: Cause | None) -> AnswerItem:
         market = context.question.market
         why = reason(candidate.source, context.placement, cause, market)
         offer = self.catalogue.offer(candidate.item_id, market)
@@ -189,17 +189,21 @@ class Recommender:
             image_url=offer.image_url,
         )
 
-    def _causes(self, context: Context, chosen: list[Candidate]) -> list[tuple[str, Kind] | None]:
-        """For each candidate the item, by name, that speaks most for it, and what the customer did with that item."""
+    def _causes(self, context: Context, chosen: list[Candidate]) -> list[Cause | None]:
+        """For each candidate what speaks most for it."""
         if context.model is None:
             return [None] * len(chosen)
         bundle, history, market = context.model.bundle, context.history, context.question.market
         positions = because_each(bundle, history, [(candidate.source, candidate.item) for candidate in chosen])
-        item_ids = bundle.item_ids[history.item].tolist()
-        return [
-            None if p is None else (self.catalogue.name(item_ids[p], market), Kind(int(history.kind[p])))
-            for p in positions
-        ]
+        causes: list[Cause | None] = []
+        for candidate, position in zip(chosen, positions, strict=True):
+            if position is None:
+                causes.append(None)
+                continue
+            item, kind = int(history.item[position]), Kind(int(history.kind[position]))
+            name = self.catalogue.name(str(bundle.item_ids[item]), market)
+            causes.append(Cause(name, kind, item == candidate.item))
+        return causes
 
     def _expose(self, context: Context, answer: Answer, now: datetime) -> None:
         question = context.question
@@ -262,10 +266,10 @@ def _history(
     """The history in the model's words; empty without a model."""
     if model is None:
         return History.of([])
-    interactions = () if customer is None else customer.activity.interactions
     bundle = model.bundle
     market = bundle.markets.index(question.market) if question.market in bundle.markets else -1
-    return history_of(question, placement, interactions, bundle.item_index, market, int(now.timestamp()))
+    known = customer or CustomerFeatures()
+    return history_of(question, placement, known, bundle.item_index, market, int(now.timestamp()))
 
 
 def _blended(context: Context, wanted: int) -> Iterator[Candidate]:

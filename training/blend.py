@@ -17,6 +17,18 @@ from training.interactions import Floats, History, Ints
 DEPTH: Final = 100
 """Fewest candidates asked of each model, so that a short answer is still agreed on by several."""
 
+RETURNING: Final = "/returning"
+"""Ends the name of the blend for somebody who has not clicked on anything in this visit yet."""
+
+_COMES_BACK: Final = {
+    "buy_again": 1.0,
+    "graph_filter": 0.5,
+    "als": 0.5,
+    "covisitation": 0.2,
+    "session_knn": 0.2,
+    "popular": 0.02,
+}
+
 BLENDS: Final[Blends] = {
     "home": {"session_knn": 1.0, "covisitation": 0.5, "buy_again": 0.1, "popular": 0.02},
     "product": {"covisitation": 1.0, "session_knn": 0.6, "popular": 0.01},
@@ -26,11 +38,16 @@ BLENDS: Final[Blends] = {
     "search-empty": {"session_knn": 1.0, "covisitation": 0.5, "als": 0.2, "popular": 0.1},
     "buy-again": {"buy_again": 1.0},
     "email": {"session_knn": 0.5, "covisitation": 0.5, "graph_filter": 0.5, "buy_again": 0.3, "popular": 0.02},
+    "home/returning": _COMES_BACK,
+    "search-empty/returning": _COMES_BACK,
+    "email/returning": _COMES_BACK,
 }
 """Placement -> model -> weight. A model that a version does not have is left out of its blends.
 
 On the latest tenth of the sessions of Online Retail, RetailRocket and Serenade the two session models together beat
 each blend with a share of ALS or buy-again as large as theirs, so ``home`` gives taste no place and habit a small one.
+Who comes back wants something else than to go on with the last visit: there taste and habit count most, as they did
+best on the next orders of Online Retail in September and October and of Ta-Feng (``docs/decisions/0009-…``).
 """
 
 
@@ -59,8 +76,18 @@ def propose(bundle: Bundle, placement: str, history: History, n: int) -> Blended
 
     A placement that the bundle does not know is answered like ``home``.
     """
-    weights = bundle.blends.get(placement) or bundle.blends.get("home") or {}
+    weights = weights_for(bundle.blends, placement, history)
     return blended({name: bundle.models[name].propose(history, max(n, DEPTH)) for name in weights}, weights, n)
+
+
+def weights_for(blends: Blends, placement: str, history: History) -> Mapping[str, float]:
+    """Model -> weight for this moment: within a visit the placement's own, before its first click the returning ones.
+
+    A placement that the blends do not know is answered like ``home``, and one without returning weights always alike.
+    """
+    name = placement if placement in blends else "home"
+    own = blends.get(name, {})
+    return own if history.in_session.any() else blends.get(name + RETURNING, own)
 
 
 def blended(proposals: Mapping[str, Candidates], weights: Mapping[str, float], n: int) -> Blended:

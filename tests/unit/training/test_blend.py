@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.training.bundles import a_bundle
 from tests.unit.training.candidate_suite import TEA
-from training.blend import BLENDS, because, blends_of, propose, warm
+from training.blend import BLENDS, RETURNING, because, blends_of, propose, warm, weights_for
 from training.bundle import Bundle
 from training.candidates import MODELS
 from training.candidates.candidate import NONE, CandidateModel, Candidates
@@ -90,3 +90,18 @@ def test_a_real_bundle_offers_tea_to_a_tea_drinker_and_says_why(tmp_path: Path) 
 
 def test_every_model_of_a_blend_exists() -> None:
     assert {name for weights in BLENDS.values() for name in weights} <= set(MODELS)
+
+
+def test_who_comes_back_is_weighed_otherwise_than_who_is_in_the_middle_of_a_visit() -> None:
+    blends = {"home": {"x": 1.0}, "home/returning": {"y": 1.0}, "cart": {"x": 0.5}}
+    visiting = History.of([0])
+    back = replace(visiting, in_session=np.zeros(1, np.bool_))
+    assert weights_for(blends, "home", visiting) == {"x": 1.0}
+    assert weights_for(blends, "home", back) == weights_for(blends, "window-display", back) == {"y": 1.0}
+    assert weights_for(blends, "cart", back) == {"x": 0.5}
+
+
+def test_each_returning_blend_is_of_a_placement_that_has_its_own() -> None:
+    returning = [name.removesuffix(RETURNING) for name in BLENDS if name.endswith(RETURNING)]
+    assert "home" in returning
+    assert set(returning) <= set(BLENDS)

@@ -1,0 +1,146 @@
+"""The next order of customers who come back, on the real orders of Online Retail, without any server.
+
+    python -m benchmarks.next_order [--part test] [--json OUT]
+
+Everything is fitted on what came before one moment and asked for the first order after it of each customer known by
+then, before the first click of that visit. Settings and weights were chosen on ``validation`` (before September 2011,
+asked until November); ``test`` (before November, asked until the end in December) is what is published.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from feature_repo.activity import Kind
+from training.blend import BLENDS
+from training.candidates import MODELS
+from training.candidates.candidate import CandidateModel
+from training.evaluation.bootstrap import Interval, draw_means, interval
+from training.folds import before
+from training.interactions import EVENT, SESSION, TIME, USER, Interactions, Ints, from_frame
+from training.returning import METRICS, K, NextOrder, accuracy, blended_lists, next_orders
+
+SEED: Final = 42
+DATA: Final = Path(os.environ.get("SHOPFLOOR_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+PARTS: Final = {
+    "validation": (datetime(2011, 9, 1, tzinfo=UTC), datetime(2011, 11, 1, tzinfo=UTC)),
+    "test": (datetime(2011, 11, 1, tzinfo=UTC), datetime(2012, 1, 1, tzinfo=UTC)),
+}
+OURS: Final = "home, returning"
+ALONE: Final = ("popular", "als", "graph_filter", "buy_again", "session_knn", "covisitation")
+RECIPES: Final = {
+    **{name: {name: 1.0} for name in ALONE},
+    "home, visiting": BLENDS["home"],
+    OURS: BLENDS["home/returning"],
+}
+MARKETS: Final = {"United Kingdom": "GB", "Germany": "DE", "France": "FR"}
+REST: Final = "rest"
+
+_ORDERS: Final = """
+SELECT upper(StockCode) AS item, InvoiceNo, Country AS country, epoch(min(InvoiceDate))::BIGINT AS time,
+       coalesce(CAST(CustomerID AS BIGINT)::VARCHAR, 'invoice-' || InvoiceNo) AS user
+FROM read_parquet(?)
+WHERE regexp_matches(StockCode, '^[0-9]{5}') AND Quantity > 0 AND UnitPrice > 0 AND NOT starts_with(InvoiceNo, 'C')
+GROUP BY ALL ORDER BY time, InvoiceNo, item
+"""
+"""As the importer reads them: products only, and an invoice without a customer is a customer of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A figure of one recipe on the customers of one market; ``over`` is how much better OURS is, paired."""
+
+    recipe: str
+    market: str
+    metric: str
+    customers: int
+    figure: Interval
+    over: Interval
+
+
+def read_orders(file: Path) -> Interactions:
+    """Every order as purchases; a pause of half an hour begins a new visit."""
+    frame = duckdb.execute(_ORDERS, [str(file)]).df()
+    by_user = frame.sort_values([USER, TIME], kind="stable")
+    opens = (by_user[USER] != by_user[USER].shift()) | (by_user[TIME].diff() > 30 * 60)
+    frame[SESSION] = opens.cumsum().reindex(frame.index)
+    frame[EVENT] = np.int8(Kind.BUY)
+    frame["market"] = frame["country"].map(MARKETS).fillna(REST)
+    return from_frame(frame)
+
+
+def measure(orders: list[NextOrder], lists: dict[str, list[Ints]], markets: tuple[str, ...]) -> Iterator[Row]:
+    """Each recipe's figures on all customers and on those of each market, with 95 % intervals over customers."""
+    values = np.concatenate([accuracy(orders, lists[recipe]) for recipe in RECIPES], axis=1)
+    of_order = np.array([markets[order.history.market] for order in orders])
+    ours = len(METRICS) * list(RECIPES).index(OURS)
+    for market in ("all", *MARKETS.values(), REST):
+        asked = values[(of_order == market) | (market == "all")]
+        draws = draw_means(asked, np.arange(len(asked), dtype=np.int32), len(asked), SEED)
+        means = asked.mean(axis=0)
+        for number, recipe in enumerate(RECIPES):
+            for offset, metric in enumerate(METRICS):
+                column, best = len(METRICS) * number + offset, ours + offset
+                figure = interval(means[column], draws[:, column])
+                over = interval(means[best] - means[column], draws[:, best] - draws[:, column])
+                yield Row(recipe, market, f"{metric}_{K}", len(asked), figure, over)
+
+
+def table(rows: list[Row], part: str) -> Table:
+    drawn = Table("market", "customers", "recipe", title=f"Next order, {part}; 95 % bootstrap intervals over customers")
+    for metric in METRICS:
+        drawn.add_column(f"{metric}@{K}", justify="right")
+        drawn.add_column(f"{OURS} is better by", justify="right")
+    for recall, ndcg in zip(rows[::2], rows[1::2], strict=True):
+        cells = [
+            text
+            for row in (recall, ndcg)
+            for text in (_shown(row.figure, ""), "" if row.recipe == OURS else _shown(row.over, "+"))
+        ]
+        drawn.add_row(recall.market, str(recall.customers), recall.recipe, *cells, end_section=recall.recipe == OURS)
+    return drawn
+
+
+def _shown(figure: Interval, sign: str) -> str:
+    return f"{figure.value:{sign}.3f} ({figure.low:{sign}.3f} to {figure.high:{sign}.3f})"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", choices=PARTS, default="validation")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
+    arguments = parser.parse_args()
+    file = DATA / "online_retail" / "online_retail.parquet"
+    if not file.exists():
+        print(f"{file} is missing; set SHOPFLOOR_TEST_DATA to the folder that holds online_retail/", file=sys.stderr)
+        return 66
+    interactions = read_orders(file)
+    cut, until = (int(moment.timestamp()) for moment in PARTS[arguments.part])
+    orders = next_orders(interactions, cut, until, len(interactions), SEED)
+    earlier = before(interactions, cut)
+    names = {name for weights in RECIPES.values() for name in weights}
+    models: dict[str, CandidateModel] = {name: MODELS[name].fit(earlier, seed=SEED) for name in sorted(names)}
+    rows = list(measure(orders, blended_lists(orders, models, RECIPES), interactions.markets))
+    Console(width=None if sys.stdout.isatty() else 150).print(table(rows, arguments.part))
+    if arguments.json:
+        found = [
+            {**asdict(row), "figure": row.figure._asdict(), "over": row.over._asdict(), "part": arguments.part}
+            for row in rows
+        ]
+        arguments.json.write_text(json.dumps({"rows": found}, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
