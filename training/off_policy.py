@@ -1,0 +1,177 @@
+"""Off-policy evaluation: what a challenger would have earned, from the logs of what was shown at random now and then.
+
+Each slot of an answer counts for itself: a reward depends on the item and its position, not on its neighbours (the
+item-position model, Li et al. 2018, Offline Evaluation of Ranking Policies with Click Models). Where the log shows the
+challenger's own item at a position, its reward counts with 1 / propensity (inverse propensity scoring, IPS). SNIPS
+divides by the weights themselves (Swaminathan and Joachims 2015); the doubly robust estimate (Dudik et al. 2011) adds
+a model of the reward, so that either exact propensities or a good model suffice. Propensities here are exact.
+"""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from training.evaluation.bootstrap import DRAWS, Interval, interval
+from training.interactions import Ints
+
+Reals = npt.NDArray[np.float64]
+
+NOTHING: Final = -1
+"""The challenger shows nothing at this position."""
+PRIOR: Final = 1.0
+"""Expected rewards with which an item's own rate is drawn towards the mean."""
+LEAST_EFFECTIVE: Final = 100
+LEAST_SUPPORT: Final = 0.98
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedSlots:
+    """n slots of logged answers, each position of each answer once."""
+
+    answer: Ints
+    """int32 [n], the number of the answer, from 0."""
+    position: Ints
+    """int32 [n], from 0."""
+    item: Ints
+    """int32 [n], what was shown."""
+    propensity: Reals
+    """float64 [n] in (0, 1], of this item at this position."""
+    reward: Reals
+    """float64 [n], what followed: 1 for a click, or money."""
+    challenger: Ints
+    """int32 [n], what the challenger shows there; NOTHING for an empty place."""
+    customer: Ints
+    """int32 [n], whose answer it is: customers are what is independent."""
+
+    @property
+    def weight(self) -> Reals:
+        return np.where(self.item == self.challenger, 1.0 / self.propensity, 0.0)
+
+
+class Estimates(NamedTuple):
+    """Rewards for each answer, with 95 % intervals by bootstrap over customers."""
+
+    logged: Interval
+    """What the shop earned with what it showed."""
+    ips: Interval
+    snips: Interval
+    doubly_robust: Interval
+    gain: Interval
+    """Doubly robust minus logged, paired."""
+    supported: Interval
+    """Mean weight: 1 where the log can show whatever the challenger shows; the rest it says nothing about."""
+    effective: float
+    """Slots that the weighted ones are worth, (sum w)^2 / sum w^2."""
+    answers: int
+    warnings: tuple[str, ...]
+
+
+def estimate(slots: LoggedSlots, seed: int) -> Estimates:
+    """The challenger's worth. At least one slot is needed."""
+    weight = slots.weight
+    shown, proposed = predicted(slots, seed)
+    n_positions = int(slots.position.max()) + 1
+    cell = slots.customer.astype(np.int64) * n_positions + slots.position
+    n_customers = int(slots.customer.max()) + 1
+
+    def summed(values: Reals) -> Reals:
+        """[customers, positions]"""
+        sums = np.bincount(cell, values, n_customers * n_positions).astype(np.float64)
+        return sums.reshape(n_customers, n_positions)
+
+    robust = proposed + weight * (slots.reward - shown)
+    kept = (summed(np.ones(len(weight))), summed(weight), summed(weight * slots.reward))
+    columns = np.concatenate(
+        [
+            *kept,
+            summed(slots.reward).sum(axis=1, keepdims=True),
+            summed(robust).sum(axis=1, keepdims=True),
+            _answers_of(slots, n_customers)[:, None],
+        ],
+        axis=1,
+    )
+    rng = np.random.default_rng(seed)
+    draws = np.stack(
+        [
+            _values(np.bincount(rng.integers(n_customers, size=n_customers), minlength=n_customers) @ columns)
+            for _ in range(DRAWS)
+        ]
+    )
+    values = _values(columns.sum(axis=0))
+    logged, ips, snips, doubly_robust, gain, supported = (
+        interval(value, drawn) for value, drawn in zip(values.tolist(), draws.T, strict=True)
+    )
+    squares = float((weight**2).sum())
+    effective = float(weight.sum() ** 2 / squares) if squares else 0.0
+    answers = len(np.unique(slots.answer))
+    warnings = tuple(_warnings(slots, supported, effective))
+    return Estimates(logged, ips, snips, doubly_robust, gain, supported, effective, answers, warnings)
+
+
+def _answers_of(slots: LoggedSlots, n_customers: int) -> Reals:
+    """[customers] how many answers each one got."""
+    _, first = np.unique(slots.answer, return_index=True)
+    return np.bincount(slots.customer[first], minlength=n_customers).astype(np.float64)
+
+
+def _values(sums: Reals) -> Reals:
+    """From summed columns: logged, IPS, SNIPS, doubly robust, gain, mean weight."""
+    slots, weights, weighted = sums[:-3].reshape(3, -1)
+    rewards, robust, answers = sums[-3:].tolist()
+    answers = max(answers, 1.0)
+    rate = np.divide(weighted, weights, out=np.zeros_like(weights), where=weights > 0)
+    return np.array(
+        [
+            rewards / answers,
+            weighted.sum() / answers,
+            (rate * slots).sum() / answers,
+            robust / answers,
+            (robust - rewards) / answers,
+            weights.sum() / max(slots.sum(), 1.0),
+        ]
+    )
+
+
+def predicted(slots: LoggedSlots, seed: int) -> tuple[Reals, Reals]:
+    """[n] expected rewards of what was shown, and of what the challenger shows.
+
+    The model is the rate of the position times how often the item earned more than its positions let expect (COEC,
+    Zhang and Jones 2007). Each half of the customers is predicted from the other half, so that no reward predicts
+    itself.
+    """
+    half = np.random.default_rng(seed).integers(2, size=int(slots.customer.max()) + 1)[slots.customer]
+    shown, proposed = np.zeros(len(half)), np.zeros(len(half))
+    n_items = int(max(slots.item.max(), slots.challenger.max())) + 1
+    n_positions = int(slots.position.max()) + 1
+    for part in (0, 1):
+        known, asked = half != part, half == part
+        position, item, reward = slots.position[known], slots.item[known], slots.reward[known]
+        count = np.bincount(position, minlength=n_positions)
+        rate = np.bincount(position, reward, n_positions) / np.maximum(count, 1)
+        expected = np.bincount(item, rate[position], n_items)
+        lift = (np.bincount(item, reward, n_items) + PRIOR) / (expected + PRIOR)
+        at = rate[slots.position[asked]]
+        challenger = slots.challenger[asked]
+        shown[asked] = at * lift[slots.item[asked]]
+        proposed[asked] = np.where(challenger == NOTHING, 0.0, at * lift[challenger])
+    return shown, proposed
+
+
+def _warnings(slots: LoggedSlots, supported: Interval, effective: float) -> list[str]:
+    warnings = []
+    never = (slots.propensity >= 1) & (slots.item != slots.challenger)
+    if supported.high < LEAST_SUPPORT or never.mean() > 1 - LEAST_SUPPORT:
+        warnings.append(
+            f"support is missing: the log could show what the challenger shows in about {supported.value:.0%} of the "
+            f"places, and in {never.mean():.0%} surely not (nothing was left to chance there). IPS counts the rest as "
+            "earning nothing and the doubly robust estimate rests on its model there; raise serving.explore_share"
+        )
+    if effective < LEAST_EFFECTIVE:
+        warnings.append(
+            f"the weighted places are worth only {effective:.0f}: too few for any estimate; collect more exposures"
+        )
+    if not slots.reward.any():
+        warnings.append("no reward followed any of these answers; do the shop's events carry recommendation_id?")
+    return warnings
