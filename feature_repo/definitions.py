@@ -68,7 +68,7 @@ def definitions(features_folder: Path) -> Definitions:
         views={view.name: view for view in (activity, profile, stats, catalog)},
         services=(
             FeatureService(name="recommendation_v1", features=[activity, profile]),
-            FeatureService(name="ranking_v1", features=[profile, stats, catalog]),
+            FeatureService(name="ranker_v1", features=[profile, stats, catalog]),
         ),
     )
 

@@ -11,4 +11,4 @@ _objects = definitions(Path(__file__).resolve().parent.parent / ".shopfloor" / "
 customer, item = _objects.entities
 (user_activity_push,) = _objects.sources
 user_activity, user_profile, item_stats, item_catalog = _objects.views.values()
-recommendation_v1, ranking_v1 = _objects.services
+recommendation_v1, ranker_v1 = _objects.services

@@ -9,6 +9,7 @@ from shopfloor.commands import (
     demo,
     doctor,
     evaluate,
+    export,
     import_,
     maintain,
     materialize,
@@ -34,5 +35,6 @@ VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (
     promote.register,
     rollback.register,
     evaluate.register,
+    export.register,
     doctor.register,
 )
