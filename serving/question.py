@@ -49,7 +49,7 @@ class AnswerItem(msgspec.Struct, frozen=True, omit_defaults=True):
 
     item_id: str
     score: float
-    """Comparable within this answer only; never rises down the list, pinned items apart."""
+    """Comparable within this answer only; never rises down the list, pinned and explored items apart."""
     reason: str
     """In words for the customer or the merchandiser."""
     name: str | None = None

@@ -1,15 +1,16 @@
 """The path of one recommendation, on one page.
 
-context -> candidates -> filters -> ranking -> rules -> answer -> exposure
+context -> candidates -> filters -> ranking -> rules -> exploration -> answer -> exposure
 
 and the ladder for what is missing, each step told in ``degraded``: without features the request's own context
 speaks, without a model what is popular in the market, and at last what is newest in the catalogue.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, islice
+from random import Random
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,7 @@ from ingestion.contracts.event import customer_key
 from ingestion.contracts.exposure import ExposedItem, Exposure
 from serving.catalogue import Catalogue, Mask
 from serving.context import CustomerReader, history_of
+from serving.exploration import explored
 from serving.exposure import ExposureWriter
 from serving.metrics import Metrics
 from serving.models import ModelSlot, ServedModel
@@ -69,15 +71,17 @@ class Recommender:
     """The markets the shop sells in; empty when it did not say."""
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
+    rng: Random = field(default_factory=Random)
+    """What exploration draws from."""
 
     async def recommend(self, question: Question) -> Answer:
         """An answer, whatever is down. Raises BadInput for a placement or market that does not exist."""
         now = self.clock()
         context = await self._context(question, now)
         ranked, ladder = self._ranked(context)
-        chosen = self._ruled(context, ranked)
+        chosen, propensities = self._explored(context, self._ruled(context, ranked), ranked)
         answer = self._answer(context, chosen, ladder)
-        self._expose(context, answer, now)
+        self._expose(context, answer, propensities, now)
         return answer
 
     def knows(self, item_id: str) -> bool:
@@ -158,6 +162,19 @@ class Recommender:
             return ranked[: question.limit]
         return spread(ranked, question.limit, lambda item_id: self._category(item_id, question), self._share)
 
+    def _explored(
+        self, context: Context, chosen: list[Candidate], ranked: list[Candidate]
+    ) -> tuple[list[Candidate], list[float]]:
+        """The chosen, two of them now and then swapped, and how likely each stands where it does."""
+        share = self.settings.explore_share
+        if not share:
+            return chosen, [1.0] * len(chosen)
+        present = {candidate.item_id for candidate in chosen}
+        rest = (candidate for candidate in ranked if candidate.item_id not in present)
+        reserve = list(islice(rest, context.question.limit * (OVERSAMPLING - 1)))
+        pinned = sum(candidate.source == PINNED for candidate in chosen)
+        return explored(chosen, reserve, pinned, share, self.rng)
+
     def _answer(self, context: Context, chosen: list[Candidate], ladder: list[str]) -> Answer:
         model = context.model
         return Answer(
@@ -205,7 +222,7 @@ class Recommender:
             causes.append(Cause(name, kind, item == candidate.item))
         return causes
 
-    def _expose(self, context: Context, answer: Answer, now: datetime) -> None:
+    def _expose(self, context: Context, answer: Answer, propensities: list[float], now: datetime) -> None:
         question = context.question
         known = question.user_id is not None or question.anonymous_id is not None
         self.exposures.put(
@@ -220,9 +237,13 @@ class Recommender:
                 degraded=tuple(answer.degraded),
                 items=tuple(
                     ExposedItem.model_construct(
-                        item_id=item.item_id, position=position, score=item.score, propensity=1.0, reason=item.reason
+                        item_id=item.item_id,
+                        position=position,
+                        score=item.score,
+                        propensity=propensity,
+                        reason=item.reason,
                     )
-                    for position, item in enumerate(answer.items)
+                    for position, (item, propensity) in enumerate(zip(answer.items, propensities, strict=True))
                 ),
             )
         )

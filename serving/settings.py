@@ -27,3 +27,7 @@ class ServingSettings(BaseModel):
     """At most this share of one answer comes from one category, on placements that mix categories."""
     pins: Mapping[str, tuple[Id, ...]] = {}
     """Placement to items that stand first there, as far as the market sells them."""
+    explore_share: Annotated[float, Field(ge=0, le=0.2)] = 0.0
+    """Share of places in an answer that show another candidate than the best, drawn at random with a logged
+    probability, so that `shopfloor estimate` can tell what another model would earn. A long answer explores less than
+    this: two places change at most."""

@@ -1,6 +1,7 @@
 """The path of one recommendation, and the ladder when a part is missing."""
 
 import time
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,27 @@ class TestRules:
             shop.store.customers["u:anna"] = customer("tea-2")
             items = await shop.items(user_id="anna", limit=4)
         assert len(set(items) & set(TEA)) == 2
+
+
+class TestExploration:
+    async def test_exposures_carry_how_likely_each_item_was_to_stand_there(self, tmp_path: Path) -> None:
+        answers = 1_500
+        pins = {"home": ["tent-4"]}
+        async with open_shop(tmp_path, explore_share=0.1, pins=pins, exposure_queue=answers) as shop:
+            for _ in range(answers):
+                await shop.service.recommender.recommend(Question(placement="home", market="DE", limit=4))
+            await shop.until(lambda: len(shop.log.values(EXPOSURES)) == answers)
+            exposures = [Exposure.model_validate_json(value) for value in shop.log.values(EXPOSURES)]
+        shown = Counter((item.position, item.item_id, item.propensity) for one in exposures for item in one.items)
+        assert len({item for _, item, _ in shown}) > 4
+        assert shown[0, "tent-4", 1.0] == answers
+        for (_, _, propensity), count in shown.items():
+            noise = 5 * (propensity * (1 - propensity) / answers) ** 0.5
+            assert count / answers == pytest.approx(propensity, abs=noise + 1e-12)
+
+    async def test_by_default_nothing_is_left_to_chance(self, tmp_path: Path) -> None:
+        async with open_shop(tmp_path) as shop:
+            assert len({tuple(await shop.items(market="DE")) for _ in range(20)}) == 1
 
 
 class TestLadder:
