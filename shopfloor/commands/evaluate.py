@@ -1,6 +1,7 @@
 """``shopfloor evaluate``: how well models predict what customers did next, on files of any shop."""
 
 import json
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,11 +36,21 @@ EXAMPLES = """
     shopfloor evaluate --protocol users --train events.jsonl --test test.jsonl
       --columns user=user,item=item,time=ts,event=event --target buy --exclude seen --model graph_filter
 
+  One file with times, cut where the last tenth of its time begins, and a page for those who train no models:
+
+    shopfloor evaluate --protocol sessions --split temporal --data clicks.parquet
+      --model session_knn --model popular --items items.parquet --report report.html
+
 Files are Parquet, CSV or JSON lines; a column that --columns leaves out is looked for under our own name (session,
-user, basket, item, time, event, market). A sessions test file may hold prefix (a list of items) and label instead.
-Metrics: hr and mrr for sessions, recall and ndcg for users and baskets, and coverage, the share of the catalogue
-seen in training that was shown to anyone. Every figure is over the full catalogue, with a 95 % bootstrap interval
-over sessions or users. Times are numbers since 1970 (s, ms, µs or ns) or timestamps.
+user, basket, item, time, event, market; in the items file category, parent_category and price). A sessions test file
+may hold prefix (a list of items) and label instead. Times are numbers since 1970 (s, ms, µs or ns) or timestamps.
+
+Metrics: hr and mrr for sessions, recall and ndcg for users and baskets; coverage, the share of the catalogue seen in
+training that was shown to anyone; novelty, in bits, of the items shown; diversity, how unlike each other the items of
+a list are (over the taxonomy where --items gives one, else over who touched them); top_share, the share of places that
+goes to the most popular 1 % of items; revenue, the share of the money of the right answers that stood in the lists
+(where --items gives prices). Every figure is over the full catalogue, with a 95 % bootstrap interval over sessions or
+users. --slices adds rows with the key slice, such as customer=new, item=tail or market=Germany.
 """
 
 
@@ -49,23 +60,34 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     protocol: Annotated[str, typer.Option(help="What is asked: sessions, users or baskets.")],
-    train: Annotated[Path, typer.Option(help="File to fit on; its items are the catalogue.")],
-    test: Annotated[Path, typer.Option(help="File with what happened next.")],
     model: Annotated[list[str], typer.Option(help="Candidate model; may be repeated.")],
+    train: Annotated[Path | None, typer.Option(help="File to fit on; its items are the catalogue.")] = None,
+    test: Annotated[Path | None, typer.Option(help="File with what happened next.")] = None,
+    split: Annotated[str | None, typer.Option(help="temporal: cut --data at one moment, instead of two files.")] = None,
+    data: Annotated[Path | None, typer.Option(help="File to cut; needs times.")] = None,
+    share: Annotated[float, typer.Option(help="With --split, the last part of the time, which is asked about.")] = 0.1,
+    items: Annotated[Path | None, typer.Option(help="File of items: category, parent_category, price.")] = None,
     columns: Annotated[str, typer.Option(help="Our names for the files' columns: session=SessionId,item=ItemId")] = "",
     k: Annotated[list[int] | None, typer.Option(help="Length of the list, 20 if not given; may be repeated.")] = None,
     target: Annotated[str | None, typer.Option(help="Ask only for test events of this kind: view, cart, buy.")] = None,
     exclude: Annotated[
         str | None, typer.Option(help="Never recommend what the customer has: seen, bought or none.")
     ] = None,
+    slices: Annotated[bool, typer.Option("--slices", help="Also every accuracy figure in each slice.")] = False,
     compare: Annotated[bool, typer.Option(help="Also each model minus the last, with paired intervals.")] = False,
     seed: Annotated[int, typer.Option(help="Of models, of the order of ties and of the intervals.")] = 42,
     json_file: Annotated[Path | None, typer.Option("--json", help='Write {"rows": […]} to this file.')] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a page that explains the result to this file.")] = None,
 ) -> None:
-    """Measure models on a training and a test file, over the full catalogue, with intervals."""
-    from training.evaluation.evaluation import answer, differences, rows
+    """Measure models on what customers did next, over the full catalogue, with intervals."""
+    from training.evaluation.catalogue import Catalogue
+    from training.evaluation.comparison import all_sliced, compared, compared_with_last, model_rows
+    from training.evaluation.evaluation import answer
     from training.evaluation.files import parse_columns
-    from training.evaluation.protocol import Protocol, kind_named, read_task
+    from training.evaluation.protocol import Protocol, kind_named
+    from training.evaluation.report import render
+    from training.evaluation.slices import slices_of
+    from training.evaluation.source import described, read_source
     from training.evaluation.task import Exclude
     from training.models import MODELS, fit_for
 
@@ -77,30 +99,36 @@ def evaluate(
     _one_of("--protocol", protocol, list(Protocol))
     if exclude is not None:
         _one_of("--exclude", exclude, list(Exclude))
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise BadInput(f"--json {json_file}: there is no folder {json_file.absolute().parent}; make it first")
-    task = read_task(
-        Protocol(protocol),
-        train,
-        test,
-        parse_columns(columns),
-        seed=seed,
-        target=kind_named(target) if target else None,
-        exclude=Exclude(exclude) if exclude else None,
+    for option, file in (("--json", json_file), ("--report", report)):
+        if file is not None and not file.absolute().parent.is_dir():
+            raise BadInput(f"{option} {file}: there is no folder {file.absolute().parent}; make it first")
+    named, kind = parse_columns(columns), kind_named(target) if target else None
+    source = read_source(
+        Protocol(protocol), train, test, split, data, share, named, seed, kind, Exclude(exclude) if exclude else None
     )
+    task = source.task
+    catalogue = Catalogue.read(items, named, task.train.item_ids) if items else None
     output = Output()
     output.note(f"{len(task.train):,} interactions with {task.train.n_items:,} items; {len(task):,} questions")
+    for note in source.notes:
+        output.note(note)
     answers = []
     with output.progress() as progress:
         for name in dict.fromkeys(model):
             bar = progress.add_task(f"{name}: fitting", total=len(task))
-            fitted = fit_for(name, task, seed, kind_named(target) if target else None)
+            fitted = fit_for(name, task, seed, kind)
             progress.update(bar, description=f"{name}: answering")
             answers.append(answer(name, fitted, task, ks[-1], partial(progress.advance, bar)))
             progress.update(bar, description=name)
-    found = [row for each in answers for row in rows(each, task, ks, seed)]
+    found = model_rows(answers, task, ks, catalogue, seed)
+    parts = slices_of(task, catalogue)
+    if report is not None:
+        setting = source.setting({name: described(MODELS[name]) for name in model}, datetime.now(UTC))
+        report.write_text(render(compared(setting, answers, task, found, parts, ks[-1], seed)), encoding="utf-8")
     if compare:
-        found += [row for each in answers[:-1] for row in differences(each, answers[-1], task, ks, seed)]
+        found += compared_with_last(answers, task, ks, seed)
+    if slices:
+        found += all_sliced(answers, task, ks, parts, seed)
     if json_file is not None:
         json_file.write_text(json.dumps({"rows": [row.as_document() for row in found]}, indent=1) + "\n")
     output.result({}, lambda console: console.print(_table(found)))
@@ -114,11 +142,12 @@ def _one_of(option: str, given: str, known: Any) -> None:
 def _table(found: "list[Row]") -> "Table":
     from rich.table import Table
 
-    table = Table("model", "metric")
+    sliced = any(row.slice for row in found)
+    table = Table("model", *(["slice"] if sliced else []), "metric")
     for heading in ("value", "95 % interval", "n"):
         table.add_column(heading, justify="right")
     for row in found:
-        table.add_row(
-            row.model, f"{row.metric}@{row.k}", f"{row.value:.4f}", f"{row.low:.4f} to {row.high:.4f}", f"{row.n:,}"
-        )
+        part = [row.slice or ""] if sliced else []
+        interval = f"{row.low:.4f} to {row.high:.4f}"
+        table.add_row(row.model, *part, f"{row.metric}@{row.k}", f"{row.value:.4f}", interval, f"{row.n:,}")
     return table

@@ -21,8 +21,9 @@ class Interval(NamedTuple):
 def draw_means(values: npt.NDArray[np.float64], cluster: Ints, n_clusters: int, seed: int) -> npt.NDArray[np.float64]:
     """Means of ``values`` [q, m] over DRAWS resamples of the clusters: [DRAWS, m].
 
-    A value that is NaN counts in no mean; a resample without any value of a column has NaN for its mean there. With one seed, the resamples are the same for every model on the same questions, so that the difference of two
-    results is a paired one.
+    A value that is NaN counts in no mean; a resample without any value of a column has NaN for its mean there. With
+    one seed, the resamples are the same for every model on the same questions, so that the difference of two results
+    is a paired one.
     """
     told = ~np.isnan(values)
     sums = np.stack([np.bincount(cluster, column, n_clusters) for column in np.where(told, values, 0.0).T], axis=1)

@@ -98,7 +98,8 @@ def _prices(
     median = float(np.median(catalogue.price[known]))
     price = np.where(known, catalogue.price, median)
     question, item = task.right_answers()
-    return price, np.bincount(question, np.where(item == UNKNOWN, median, price[item]), len(task))
+    worth = np.bincount(question, np.where(item == UNKNOWN, median, price[item]), len(task))
+    return price, np.asarray(worth, dtype=np.float64)
 
 
 def _vectors(train: Interactions, in_session: bool) -> csr_array:
@@ -111,9 +112,14 @@ def _vectors(train: Interactions, in_session: bool) -> csr_array:
 
 def _mean_of_list(figure: npt.NDArray[np.float64], shown: Ints) -> Values:
     there = shown >= 0
-    size = there.sum(axis=1)
-    total = (figure[shown] * there).sum(axis=1)
-    return np.divide(total, size, out=np.full(len(size), np.nan), where=size > 0)
+    return _ratio((figure[shown] * there).sum(axis=1), there.sum(axis=1))
+
+
+def _ratio(total: npt.NDArray[np.float64], count: npt.NDArray[np.integer]) -> Values:
+    """Means; NaN where there is nothing to take one of."""
+    means = np.full(len(count), np.nan)
+    np.divide(total, count, out=means, where=count > 0)
+    return means
 
 
 def _taxonomy_distance(shown: Ints, catalogue: Catalogue) -> Values:
@@ -124,8 +130,7 @@ def _taxonomy_distance(shown: Ints, catalogue: Catalogue) -> Values:
     same_category = same_line & (category[:, :, None] == category[:, None, :])
     distance = 1.0 - 0.5 * same_line - 0.5 * same_category
     pair = known[:, :, None] & known[:, None, :] & ~np.eye(shown.shape[1], dtype=np.bool_)
-    pairs = pair.sum(axis=(1, 2))
-    return np.divide((distance * pair).sum(axis=(1, 2)), pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+    return _ratio((distance * pair).sum(axis=(1, 2)), pair.sum(axis=(1, 2)))
 
 
 def _cosine_distance(shown: Ints, vectors: csr_array) -> Values:
@@ -135,5 +140,4 @@ def _cosine_distance(shown: Ints, vectors: csr_array) -> Values:
     size = np.bincount(row, minlength=len(shown))
     square = np.asarray((lists @ vectors).power(2).sum(axis=1)).ravel()
     touched = np.asarray(lists @ (np.diff(vectors.indptr) > 0))
-    pairs = size * (size - 1)
-    return 1.0 - np.divide(square - touched, pairs, out=np.full(len(size), np.nan), where=pairs > 0)
+    return np.clip(1.0 - _ratio(square - touched, size * (size - 1)), 0.0, 1.0)

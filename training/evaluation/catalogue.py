@@ -11,7 +11,7 @@ import pandas as pd
 
 from feature_repo.errors import BadInput
 from training.evaluation.files import CATEGORY, PARENT, PRICE, read_file
-from training.evaluation.task import UNKNOWN, positions
+from training.evaluation.task import UNKNOWN
 from training.interactions import ITEM, Ints
 
 
@@ -36,19 +36,18 @@ class Catalogue:
         An item's first row counts. NotFound or BadInput when the file does not fit or holds none of the items.
         """
         named = tuple(name for name in (CATEGORY, PARENT, PRICE) if name in columns)
-        frame = read_file(path, columns, (ITEM, *named), (CATEGORY, PARENT, PRICE)).drop_duplicates(ITEM)
-        row = positions(item_ids, frame[ITEM].to_numpy(dtype=np.str_))
-        if (row == UNKNOWN).all():
+        frame = read_file(path, columns, (ITEM, *named), (CATEGORY, PARENT, PRICE))
+        if not frame[ITEM].isin(item_ids.tolist()).any():
             raise BadInput(f"{path} names none of the {len(item_ids):,} items of the training file; check its item ids")
-        rows = frame.iloc[row].reset_index(drop=True).mask(row == UNKNOWN)
-        nothing = pd.Series([None] * len(rows), dtype=object)
-        category = rows.get(CATEGORY, nothing)
-        line, lines = pd.factorize(rows.get(PARENT, nothing).fillna(category), sort=True)
+        rows = frame.drop_duplicates(ITEM).set_index(ITEM).reindex(item_ids.tolist())
+        nothing = pd.Series(None, index=rows.index, dtype=object)
+        category, parent = rows.get(CATEGORY, nothing), rows.get(PARENT, nothing)
+        line, lines = pd.factorize(parent.where(parent.notna(), category), sort=True)
         return cls(
             line=line.astype(np.int32),
             category=pd.factorize(category)[0].astype(np.int32),
             lines=tuple(str(name) for name in lines),
-            price=rows[PRICE].to_numpy(np.float64) if PRICE in rows else np.full(len(rows), np.nan),
+            price=np.asarray(pd.to_numeric(rows.get(PRICE, nothing), errors="coerce"), dtype=np.float64),
         )
 
     @property

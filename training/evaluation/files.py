@@ -20,7 +20,7 @@ CATEGORY: Final = "category"
 PARENT: Final = "parent_category"
 PRICE: Final = "price"
 NAMES: Final = (SESSION, USER, BASKET, ITEM, TIME, EVENT, MARKET, PREFIX, LABEL, CATEGORY, PARENT, PRICE)
-_MAY_HAVE_GAPS: Final = (MARKET, CATEGORY, PARENT, PRICE)
+_MAY_HAVE_GAPS: Final = [MARKET, CATEGORY, PARENT, PRICE]
 
 _READERS: Final = {
     ".parquet": "read_parquet($file)",
@@ -123,8 +123,6 @@ def _as_read(name: str, column: str, kind: str) -> str:
     quoted = _quoted(column)
     if name == PREFIX:
         return f"CAST({quoted} AS VARCHAR[])"
-    if name == PRICE:
-        return f"TRY_CAST({quoted} AS DOUBLE)"
     if name == TIME:
         if kind.startswith(("TIMESTAMP", "DATE")):
             return f"epoch_us(CAST({quoted} AS TIMESTAMPTZ))"

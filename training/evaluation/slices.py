@@ -15,11 +15,12 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 
 HEAD: Final = 0.5
 TORSO: Final = 0.8
-"""Head: the most popular items, which together have the first HEAD of all interactions; torso: up to TORSO; then tail."""
+"""Head: the most popular items, which together have this share of all interactions; torso: up to TORSO; then tail."""
 NAMED: Final = 8
 """So many markets and product lines are slices of their own, the largest; the others are one slice together."""
-SESSION_LENGTHS: Final = ((1, "1 click"), (2, "2 clicks"), (3, "3 to 5 clicks"), (6, "6 clicks or more"))
-HISTORY_LENGTHS: Final = ((0, "none"), (1, "1 to 4"), (5, "5 to 19"), (20, "20 or more"))
+SESSION_LENGTHS: Final = ((1, "1"), (2, "2"), (3, "3-5"), (6, "6+"))
+"""Least number of clicks before the question, and the slice that begins with it."""
+HISTORY_LENGTHS: Final = ((0, "0"), (1, "1-4"), (5, "5-19"), (20, "20+"))
 
 
 @dataclass(frozen=True, slots=True)

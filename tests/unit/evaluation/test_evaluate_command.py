@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from feature_repo.errors import BadInput, NotFound
 from shopfloor.cli import app
+from training.evaluation.task import Metric
 
 
 @pytest.fixture
@@ -35,12 +36,13 @@ def test_writes_every_figure_and_prints_a_table(files: tuple[Path, Path], tmp_pa
     assert {(row["model"], row["metric"], row["k"]) for row in found} == {
         (model, metric, k)
         for model in ("popular", "covisitation")
-        for metric in ("hr", "mrr", "coverage")
+        for metric in ("hr", "mrr", "coverage", "novelty", "top_share", "diversity")
         for k in (1, 2)
+        if (metric, k) != ("diversity", 1)  # one item cannot differ from itself
     }
     assert all(set(row) == {"model", "metric", "k", "value", "low", "high", "n"} for row in found)
     assert all(row["low"] <= row["value"] + 1e-12 and row["value"] <= row["high"] + 1e-12 for row in found)
-    assert all(row["n"] == 6 for row in found)
+    assert all(row["n"] == 6 for row in found if row["metric"] != "diversity")
     assert "popular" in result.stdout
     assert "fitting" not in result.stdout
 
@@ -52,6 +54,58 @@ def test_compare_adds_paired_differences(files: tuple[Path, Path], tmp_path: Pat
     assert "covisitation - popular" in {row["model"] for row in json.loads(out.read_text())["rows"]}
 
 
+def test_slices_are_rows_of_their_own_and_the_others_keep_their_form(files: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "rows.json"
+    CliRunner().invoke(
+        app, arguments(*files, "--model", "popular", "--slices", "--json", str(out)), catch_exceptions=False
+    )
+    found = json.loads(out.read_text())["rows"]
+    sliced = {(row["slice"], row["metric"]): row["n"] for row in found if "slice" in row}
+    assert sliced["session=1", "hr"] == sliced["session=2", "mrr"] == 3
+    assert {row["metric"] for row in found if "slice" not in row} >= {"hr", "mrr", "coverage"}
+
+
+def test_one_file_is_cut_in_time_and_explained_on_a_page(files: tuple[Path, Path], tmp_path: Path) -> None:
+    page, out = tmp_path / "report.html", tmp_path / "rows.json"
+    columns = "session=SessionId,item=ItemId,time=Time"
+    cut = ["--split", "temporal", "--data", str(files[0]), "--share", "0.3", "--columns", columns]
+    models = ["--model", "covisitation", "--model", "popular"]
+    command = ["evaluate", "--protocol", "sessions", *cut, *models, "--report", str(page), "--json", str(out)]
+    result = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "The file was cut at" in result.stderr
+    assert "what visitors" not in page.read_text()
+    assert "covisitation: what is looked at or bought after an item" in page.read_text()
+    rows = json.loads(out.read_text())["rows"]
+    assert {row["n"] for row in rows if row["metric"] == "hr"} == {18}  # 9 of the 30 sessions begin after the cut
+    assert not any("slice" in row for row in rows)
+
+
+def test_prices_of_the_items_file_give_the_share_of_money(files: tuple[Path, Path], tmp_path: Path) -> None:
+    items, out = tmp_path / "items.csv", tmp_path / "rows.json"
+    items.write_text("ItemId,category,price\na,tea,1\nb,tea,1\nc,,3\n")
+    options = ("--model", "covisitation", "--k", "1", "--items", str(items), "--json", str(out))
+    CliRunner().invoke(app, arguments(*files, *options), catch_exceptions=False)
+    money = [row for row in json.loads(out.read_text())["rows"] if row["metric"] == "revenue"]
+    assert [row["value"] for row in money] == [pytest.approx(1.0)]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "give --train FILE and --test FILE, or --split temporal and --data FILE"),
+        (["--data", "x.csv"], "or --split temporal and --data FILE"),
+        (["--split", "random", "--data", "x.csv"], "--split random: known is temporal"),
+        (["--split", "temporal", "--train", "x.csv", "--data", "x.csv"], "neither --train nor --test"),
+        (["--split", "temporal", "--data", "x.csv", "--share", "1"], "--share 1.0"),
+    ],
+)
+def test_files_that_do_not_fit_together_are_refused(given: list[str], message: str) -> None:
+    command = ["evaluate", "--protocol", "users", "--model", "popular", *given]
+    with pytest.raises(BadInput, match=message):
+        CliRunner().invoke(app, command, catch_exceptions=False)
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -60,6 +114,7 @@ def test_compare_adds_paired_differences(files: tuple[Path, Path], tmp_path: Pat
         (("--model", "popular", "--exclude", "some"), "--exclude some: known are none, bought, seen"),
         (("--model", "popular", "--target", "hover"), "'hover' is no kind of event"),
         (("--model", "popular", "--json", "/no/such/folder/rows.json"), "there is no folder"),
+        (("--model", "popular", "--report", "/no/such/folder/report.html"), "--report /no/such/folder/report.html"),
         (("--model", "popular", "--protocol", "guesses"), "--protocol guesses: known are sessions, users, baskets"),
         (("--model", "popular", "--columns", "session=Visit,item=ItemId"), "no column 'Visit' for session"),
         (("--model", "popular", "--columns", "session=SessionId,item=ItemId,time=Tiem"), "no column 'Tiem' for time"),
@@ -77,6 +132,8 @@ def test_a_file_that_is_not_there(files: tuple[Path, Path]) -> None:
         CliRunner().invoke(app, arguments(files[0], Path("gone.csv"), "--model", "popular"), catch_exceptions=False)
 
 
-def test_help_shows_examples() -> None:
+def test_help_shows_examples_and_every_metric() -> None:
     result = CliRunner().invoke(app, ["evaluate", "--help"])
     assert "--protocol baskets" in result.stdout
+    assert "--split temporal" in result.stdout
+    assert all(metric in result.stdout for metric in Metric)

@@ -1,0 +1,91 @@
+"""Where the questions of an evaluation come from: a training and a test file, or one file that is cut."""
+
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from feature_repo.activity import Kind
+from feature_repo.errors import BadInput
+from training.evaluation.comparison import Setting
+from training.evaluation.protocol import Protocol, read_task
+from training.evaluation.task import Exclude, Task
+from training.evaluation.temporal import read_split
+from training.evaluation.wording import QUESTIONS, REMOVED
+
+TEMPORAL: Final = "temporal"
+_YEAR_SECONDS: Final = 31_536_000
+"""Files without times count from 0: what lies in the first year is no date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The questions; ``notes``: whole sentences on what was done to the data for them."""
+
+    task: Task
+    protocol: Protocol
+    learnt_from: str
+    asked_about: str
+    notes: tuple[str, ...] = ()
+
+    def setting(self, models: Mapping[str, str], now: datetime) -> Setting:
+        """What a report says of the data; ``models``: what each is, in a sentence."""
+        train = self.task.train
+        first, last = int(train.time.min()), int(train.time.max())
+        window = f", {_moment(first)} to {_moment(last)} UTC" if first > _YEAR_SECONDS else ""
+        without_customers = self.task.in_session and train.n_users == train.n_sessions
+        return Setting(
+            question=QUESTIONS[self.protocol],
+            learnt_from=self.learnt_from + window,
+            asked_about=self.asked_about,
+            interactions=len(train),
+            items=train.n_items,
+            customers=train.n_users,
+            owners="sessions" if without_customers else "customers",
+            questions=len(self.task),
+            made_at=now,
+            models=models,
+            notes=(REMOVED[self.task.exclude], *self.notes),
+        )
+
+
+def read_source(
+    protocol: Protocol,
+    train: Path | None,
+    test: Path | None,
+    split: str | None,
+    data: Path | None,
+    share: float,
+    columns: Mapping[str, str],
+    seed: int = 0,
+    target: Kind | None = None,
+    exclude: Exclude | None = None,
+) -> Source:
+    """Read ``train`` and ``test``, or cut ``data``; BadInput when what is given does not fit together."""
+    if split is None:
+        if train is None or test is None or data is not None:
+            raise BadInput("give --train FILE and --test FILE, or --split temporal and --data FILE")
+        task = read_task(protocol, train, test, columns, seed, target, exclude)
+        return Source(task, protocol, train.name, test.name)
+    if split != TEMPORAL:
+        raise BadInput(f"--split {split}: known is {TEMPORAL}")
+    if data is None or train is not None or test is not None:
+        raise BadInput("--split temporal cuts one file: give --data FILE, and neither --train nor --test")
+    cut = read_split(protocol, data, columns, share, seed, target, exclude)
+    notes = [f"The file was cut at {_moment(cut.moment)} UTC: what came before was learnt from, the rest asked about."]
+    if cut.left_out:
+        notes.append(f"{cut.left_out:,} rows after the cut belong to sessions begun before it and were left out.")
+    return Source(cut.task, protocol, data.name, f"{data.name}, from {_moment(cut.moment)} UTC", tuple(notes))
+
+
+def described(model: type) -> str:
+    """What a model's page says that it is, its first sentence."""
+    text = " ".join((getattr(inspect.getmodule(model), "__doc__", "") or "").split())
+    return re.split(r"(?<=\.) ", text.partition(": ")[2] or text)[0]
+
+
+def _moment(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
