@@ -6,16 +6,19 @@ asked came after. The folds follow each other without overlap.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from feature_repo.activity import Kind
 from training.evaluation.task import Exclude
 from training.interactions import History, Interactions, Ints, Longs
 
-LONGEST_HISTORY = 50
+LONGEST_HISTORY: Final = 50
 """As many interactions of a customer as online features keep."""
+VISIT_GAP: Final = 1800
+"""Seconds without anything that end a visit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,9 @@ class Objective:
     target: Kind | None = None
     """Only items that the customer does this with are right; None for whatever they do."""
     exclude: Exclude = Exclude.NONE
+    within: bool = False
+    """Asked within the span of time that is learnt from, as where one purchase of every customer is held out; else
+    after it, as in a shop."""
 
 
 def excluded(history: History, rule: Exclude) -> Ints:
@@ -75,9 +81,46 @@ def rolling_folds(
         yield Fold(before(interactions, cut), [each for each in questions if len(each.relevant)])
 
 
+def held_out_folds(interactions: Interactions, objective: Objective, n: int, most: int, seed: int) -> Iterator[Fold]:
+    """``n`` folds, each without one item of the target, and the way to it, of some customers, who are asked for it.
+
+    Each customer is in every second fold or so. For objectives ``within``, where the questions know as much of the
+    time after them.
+    """
+    rng = np.random.default_rng(seed)
+    target = np.ones(len(interactions), np.bool_) if objective.target is None else interactions.kind == objective.target
+    order = np.lexsort((interactions.time, interactions.user))
+    starts = np.searchsorted(interactions.user[order], np.arange(interactions.n_users + 1))
+    for _ in range(n):
+        rows = rng.permutation(np.flatnonzero(target))
+        customers, first = np.unique(interactions.user[rows], return_index=True)
+        chosen = np.sort(rng.permutation(len(customers))[: min(most, max(len(customers) // 4, 1))])
+        item = np.full(interactions.n_users, -1, np.int32)
+        item[customers[chosen]] = interactions.item[rows[first[chosen]]]
+        kept = interactions.item != item[interactions.user]
+        questions = []
+        for user in customers[chosen].tolist():
+            own = order[starts[user] : starts[user + 1]]
+            own = own[kept[own]][-LONGEST_HISTORY:]
+            if len(own):
+                questions.append(Replayed(_history(interactions, own), item[user : user + 1]))
+        yield Fold(_part(interactions, kept), questions)
+
+
+def in_visits(interactions: Interactions) -> Interactions:
+    """The same with a session divided wherever nothing happened for VISIT_GAP: some files know only customers."""
+    opens = np.diff(interactions.session, prepend=-1) != 0
+    opens |= np.diff(interactions.time, prepend=0) > VISIT_GAP
+    session = (np.cumsum(opens) - 1).astype(np.int32)
+    return replace(interactions, session=session, n_sessions=int(opens.sum()))
+
+
 def before(interactions: Interactions, cut: int) -> Interactions:
     """The interactions earlier than ``cut``, seconds since 1970; vocabularies and user numbers stay."""
-    kept = interactions.time < cut
+    return _part(interactions, interactions.time < cut)
+
+
+def _part(interactions: Interactions, kept: npt.NDArray[np.bool_]) -> Interactions:
     sessions, session = np.unique(interactions.session[kept], return_inverse=True)
     return replace(
         interactions,
@@ -88,6 +131,18 @@ def before(interactions: Interactions, cut: int) -> Interactions:
         time=interactions.time[kept],
         market=interactions.market[kept],
         n_sessions=len(sessions),
+    )
+
+
+def _history(interactions: Interactions, rows: Longs) -> History:
+    """What a customer did, oldest first, asked when they did the last of it."""
+    return History(
+        item=interactions.item[rows],
+        kind=interactions.kind[rows],
+        time=interactions.time[rows],
+        in_session=np.zeros(len(rows), np.bool_),
+        market=int(interactions.market[rows[-1]]),
+        now=int(interactions.time[rows[-1]]),
     )
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
+
 from feature_repo.activity import Kind
 from training.candidates import MODELS as CANDIDATES
 from training.candidates.candidate import CandidateModel
@@ -16,6 +18,8 @@ MODELS: Final[Mapping[str, type[CandidateModel]]] = {**CANDIDATES, Ranked.name: 
 def fit_for(name: str, task: Task, seed: int, target: Kind | None = None) -> CandidateModel:
     """The model fitted on the task's training part; a ranker is told what will be asked, for it learns by asking it."""
     if MODELS[name] is Ranked:
-        asked = Objective(visit=task.in_session, past=0, target=target, exclude=task.exclude)
+        # Where purchases were held out of customers' histories, questions lie within the time that is learnt from.
+        within = not task.in_session and int(np.median(task.now)) <= int(task.train.time.max())
+        asked = Objective(task.in_session, past=0, target=target, exclude=task.exclude, within=within)
         return Ranked.fit(task.train, seed, RankedSettings(objective=asked))
     return MODELS[name].fit(task.train, seed=seed)

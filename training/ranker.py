@@ -17,12 +17,12 @@ from feature_repo.errors import Corrupt
 from training.arrays import read_settings, write_settings
 from training.candidates import MODELS as CANDIDATES
 from training.candidates.candidate import NONE, CandidateModel, Candidates
-from training.candidates.covisitation import Covisitation
+from training.candidates.covisitation import Covisitation, CovisitationSettings
 from training.candidates.graph_filter import GraphFilter, GraphFilterSettings
 from training.candidates.popular import Popular
-from training.candidates.session_knn import SessionKnn
+from training.candidates.session_knn import STAN, SessionKnn
 from training.evaluation.task import Exclude
-from training.folds import LONGEST_HISTORY, Objective, Replayed, excluded, rolling_folds
+from training.folds import LONGEST_HISTORY, Objective, Replayed, excluded, held_out_folds, in_visits, rolling_folds
 from training.interactions import Floats, History, Interactions, Ints
 from training.ranking_features import Signals, feature_names
 from training.trees import Trees
@@ -35,20 +35,29 @@ SOURCES: Final[Mapping[str, float]] = {
 }
 """What proposes, with its weight in the choice of the candidates."""
 
+OF_A_CUSTOMER: Final = replace(STAN, click_scale=8.0, length=30)
+"""Asked about a customer and not within a visit, more of what they did counts, and fades more slowly."""
+AROUND_A_PURCHASE: Final = CovisitationSettings(
+    age_days=0.0, popularity=0.0, wish=1.0, cart=1.0, buy=1.0, click_decay=0.95, gap_days=1 / 24, backward=1.0
+)
+"""The same for co-visitation: what is near in time matters, whatever was done and in whichever order.
+
+Both did best on purchases held out of the training file of a public shop."""
+
 
 @dataclass(frozen=True, slots=True)
 class RankedSettings:
     objective: Objective = field(default_factory=Objective)
-    candidates: int = 100
+    candidates: int = 150
     """How many are ranked."""
-    folds: int = 4
-    share: float = 0.4
+    folds: int = 5
+    share: float = 0.5
     """The last part of the interactions that is replayed."""
     questions: int = 16_000
     """At most about this many are replayed, over all folds."""
     fewest_questions: int = 200
     """With fewer to learn from, the list stays a blend."""
-    rounds: int = 100
+    rounds: int = 80
     threads: int = 2
 
 
@@ -69,15 +78,17 @@ class _Sources:
     signals: Signals
 
     @classmethod
-    def fit(cls, interactions: Interactions, seed: int) -> Self:
+    def fit(cls, interactions: Interactions, objective: Objective, seed: int) -> Self:
+        visits = in_visits(interactions)
+        together = replace(visits, user=visits.session, n_users=visits.n_sessions)
         models: dict[str, CandidateModel] = {
-            SessionKnn.name: SessionKnn.fit(interactions, seed),
-            Covisitation.name: Covisitation.fit(interactions, seed),
+            SessionKnn.name: SessionKnn.fit(visits, seed, STAN if objective.visit else OF_A_CUSTOMER),
+            Covisitation.name: Covisitation.fit(visits, seed, None if objective.visit else AROUND_A_PURCHASE),
             # The low-pass part costs most of the fitting and adds nothing to what the other sources find.
-            GraphFilter.name: GraphFilter.fit(interactions, seed, GraphFilterSettings(factors=0, neighbours=100)),
+            GraphFilter.name: GraphFilter.fit(together, seed, GraphFilterSettings(factors=0, neighbours=100)),
             Popular.name: Popular.fit(interactions, seed),
         }
-        return cls(models, Signals.fit(interactions))
+        return cls(models, Signals.fit(visits, seed))
 
     def choose(self, history: History, hidden: Ints, n: int) -> _Chosen:
         """The ``n`` items that the sources agree on most: weights over places, as in reciprocal rank fusion."""
@@ -117,7 +128,7 @@ class Ranked:
     def fit(cls, interactions: Interactions, seed: int = 0, settings: RankedSettings | None = None) -> Self:
         settings = settings or RankedSettings()
         trees = _learn(interactions, settings, seed)
-        return cls(_Sources.fit(interactions, seed), trees, settings)
+        return cls(_Sources.fit(interactions, settings.objective, seed), trees, settings)
 
     def propose(self, history: History, n: int) -> Candidates:
         """The best ``n`` items but those that the objective excludes; behind the ranked ones, the blend's."""
@@ -206,10 +217,14 @@ class _Rows(NamedTuple):
 
 
 def _learn(interactions: Interactions, settings: RankedSettings, seed: int) -> Trees | None:
-    most = settings.questions // settings.folds
+    most, asked = settings.questions // settings.folds, settings.objective
+    if asked.within:
+        folds = held_out_folds(interactions, asked, settings.folds, most, seed)
+    else:
+        folds = rolling_folds(interactions, asked, settings.folds, settings.share, most, seed)
     parts = [
-        training_rows(_Sources.fit(fold.earlier, seed), fold.questions, settings)
-        for fold in rolling_folds(interactions, settings.objective, settings.folds, settings.share, most, seed)
+        training_rows(_Sources.fit(fold.earlier, asked, seed), fold.questions, settings)
+        for fold in folds
         if len(fold.earlier)
     ]
     parts = [part for part in parts if len(part.group)]

@@ -10,6 +10,7 @@ from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from feature_repo.activity import Kind
 from training.arrays import read_array, write_array
@@ -20,6 +21,7 @@ HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
 REACH: Final = 5
 """Items at most this many interactions apart are a pair."""
+FACTORS: Final = 48
 ASKED: Final = 10
 """Last interactions of the history whose pairs are looked up."""
 NEVER: Final = 99.0
@@ -31,6 +33,7 @@ OF_PAIR: Final = (
     "last_direct_share", "last_direct_count", "last_near_share", "last_back_share", "last_age",
     "second_near_share", "second_back_share", "sum_near_share", "sum_back_share", "most_near_share", "linked",
 )  # fmt: skip
+OF_LIKENESS: Final = ("alike_last", "alike_visit", "most_alike")
 OF_CUSTOMER: Final = ("times_in_visit", "times_known", "steps_since", "hours_since", "is_last", "strongest_kind")
 OF_QUESTION: Final = ("visit_length", "visit_items", "known_length", "last_pause", "last_kind", "last_count")
 
@@ -38,7 +41,7 @@ OF_QUESTION: Final = ("visit_length", "visit_items", "known_length", "last_pause
 def feature_names(sources: tuple[str, ...]) -> list[str]:
     """The names of the columns of ``features``."""
     by_source = [f"{source}.{name}" for source in sources for name in OF_SOURCE]
-    return [*by_source, "n_sources", *OF_ITEM, *OF_PAIR, *OF_CUSTOMER, *OF_QUESTION]
+    return [*by_source, "n_sources", *OF_ITEM, *OF_PAIR, *OF_LIKENESS, *OF_CUSTOMER, *OF_QUESTION]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,8 @@ class Signals:
 
     ``of_item`` float32 [items, 9], the columns of OF_ITEM; ``n_next`` float32 [items]: how often something followed;
     pairs of item i: ``pair_item[pair_start[i]:pair_start[i + 1]]`` int32, ascending, with float32 ``direct`` (times it
-    came right after i), ``near`` (times it came soon after, by 1 / steps) and ``pair_age`` (log of 1 + hours).
+    came right after i), ``near`` (times it came soon after, by 1 / steps) and ``pair_age`` (log of 1 + hours);
+    ``vector`` float32 [items, FACTORS]: items whose vectors point the same way are taken by the same customers.
     """
 
     of_item: Floats
@@ -57,9 +61,10 @@ class Signals:
     direct: Floats
     near: Floats
     pair_age: Floats
+    vector: Floats
 
     @classmethod
-    def fit(cls, interactions: Interactions) -> Self:
+    def fit(cls, interactions: Interactions, seed: int = 0) -> Self:
         n_items = interactions.n_items
         order = np.lexsort((interactions.time, interactions.user))
         user, item, time = interactions.user[order], interactions.item[order], interactions.time[order]
@@ -81,6 +86,7 @@ class Signals:
             direct,
             near,
             np.log1p((end - newest) / HOUR).astype(np.float32),
+            _vectors(interactions, seed),
         )
 
     def features(self, history: History, item: Ints, score: Floats, place: Ints) -> Floats:
@@ -92,6 +98,7 @@ class Signals:
         return rows_of(
             history.item, history.kind, history.time, history.in_session, item, score, place,
             self.of_item, self.n_next, self.pair_start, self.pair_item, self.direct, self.near, self.pair_age,
+            self.vector,
         )  # fmt: skip
 
     def save(self, folder: Path) -> None:
@@ -106,7 +113,25 @@ class Signals:
             read_array(folder, "signal_pair_start", np.int64),
             read_array(folder, "signal_pair_item", np.int32),
             *(read_array(folder, f"signal_{name}", np.float32) for name in ("direct", "near", "pair_age")),
+            read_array(folder, "signal_vector", np.float32, 2),
         )
+
+
+def _vectors(interactions: Interactions, seed: int) -> Floats:
+    """Directions of the items in the leading singular vectors of visits by items, both degrees normalised."""
+    from sklearn.utils.extmath import randomized_svd
+
+    visit, item = np.unique(np.stack((interactions.session, interactions.item)), axis=1)
+    shape = (interactions.n_sessions, interactions.n_items)
+    factors = min(FACTORS, min(shape) - 1)
+    found = np.zeros((interactions.n_items, FACTORS), np.float32)
+    if factors < 1 or not len(item):
+        return found
+    by_visit, by_item = (1.0 / np.sqrt(np.maximum(np.bincount(axis), 1)) for axis in (visit, item))
+    table = sp.csr_matrix((by_visit[visit] * by_item[item], (visit, item)), shape, dtype=np.float32)
+    _, value, vectors = randomized_svd(table, factors, n_iter=3, random_state=seed)
+    found[:, :factors] = vectors.T * value
+    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
 
 
 def _pairs(user: Ints, item: Ints, time: Longs) -> tuple[Ints, Ints, Longs, Longs]:
@@ -183,11 +208,12 @@ def rows_of(  # noqa: PLR0912, PLR0915  # one pass over one row; compiled code i
     direct: Floats,
     near: Floats,
     pair_age: Floats,
+    vector: Floats,
 ) -> Floats:
     """See ``Signals.features``; ``known`` is the history, oldest first."""
     n_sources, n_known = len(score), len(known)
     n_item_columns = of_item.shape[1]
-    rows = np.zeros((len(item), 3 * n_sources + 1 + n_item_columns + 11 + 6 + 6), np.float32)
+    rows = np.zeros((len(item), 3 * n_sources + 1 + n_item_columns + 11 + 3 + 6 + 6), np.float32)
     top = np.zeros(n_sources, np.float32)
     for source in range(n_sources):
         for index in range(len(item)):
@@ -242,6 +268,18 @@ def rows_of(  # noqa: PLR0912, PLR0915  # one pass over one row; compiled code i
             row[column + 10] += forth >= 0 or home >= 0
             weight *= np.float32(0.8)
         column += 11
+
+        weight, total = np.float32(1.0), np.float32(0.0)
+        for back in range(min(n_known, 10)):
+            alike = np.dot(vector[known[n_known - 1 - back]], vector[candidate])
+            if back == 0:
+                row[column] = alike
+            row[column + 1] += weight * alike
+            row[column + 2] = max(row[column + 2], alike if known[n_known - 1 - back] != candidate else np.float32(0.0))
+            total += weight
+            weight *= np.float32(0.8)
+        row[column + 1] /= max(total, np.float32(1.0))
+        column += 3
 
         row[column + 2] = 99.0
         row[column + 3] = 99.0
