@@ -11,7 +11,7 @@ from feature_repo.batch import LakeFiles, compute_features
 from feature_repo.layout import View
 from feature_repo.tables import table_path
 from ingestion.contracts.event import ReceivedEvent
-from ingestion.contracts.parse import parse_event, parse_product
+from ingestion.contracts.parse import parse_event, parse_product, to_log
 from ingestion.contracts.product import StoredProduct
 from ingestion.contracts.tables import EVENTS_SCHEMA, PRODUCTS_SCHEMA
 from ingestion.sinks.rows import table_of
@@ -51,7 +51,9 @@ def lake_files(folder: Path, events: Sequence[ReceivedEvent], products: Sequence
         path = folder / f"{name}.parquet"
         if rows:
             folder.mkdir(parents=True, exist_ok=True)
-            pq.write_table(table_of(rows, [record(offset=n) for n in range(len(rows))], schema), path)
+            pq.write_table(
+                table_of([to_log(row) for row in rows], [record(offset=n) for n in range(len(rows))], schema), path
+            )
         written.append([str(path)] if rows else [])
     return LakeFiles(*written)
 

@@ -8,6 +8,7 @@ import pytest
 from deltalake import DeltaTable
 
 from feature_repo.errors import Misconfigured, TryLater
+from ingestion.contracts.parse import to_log
 from ingestion.contracts.product import StoredProduct
 from ingestion.contracts.tables import EVENTS_SCHEMA, PRODUCTS_SCHEMA
 from ingestion.sinks.lake import Lake, Source
@@ -19,7 +20,7 @@ SOURCE = Source("log-1", "events")
 
 def rows(*offsets: int, partition: int = 0) -> pa.Table:
     events = [event(offset, event_id=f"{partition}-{offset}") for offset in offsets]
-    return table_of(events, [record(offset, partition) for offset in offsets], EVENTS_SCHEMA)
+    return table_of([to_log(one) for one in events], [record(offset, partition) for offset in offsets], EVENTS_SCHEMA)
 
 
 def offsets_in(lake: Lake, partition: int = 0) -> list[int]:
@@ -104,7 +105,12 @@ class TestReading:
             StoredProduct(item_id="tent", market="DE", price=80, currency="EUR", updated_at=NOW),
         ]
         origins = [record(i, topic="products") for i in range(3)]
-        lake.append("products", table_of(products, origins, PRODUCTS_SCHEMA), Source("log-1", "products"), {0: 3})
+        lake.append(
+            "products",
+            table_of([to_log(one) for one in products], origins, PRODUCTS_SCHEMA),
+            Source("log-1", "products"),
+            {0: 3},
+        )
         newest, reached = lake.products("log-1")
         assert {(p.item_id, p.market): p.price for p in newest} == {("tent", "DE"): 80, ("tent", None): None}
         assert next(p for p in newest if p.market is None).attributes == {"colour": "red"}

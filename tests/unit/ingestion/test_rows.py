@@ -4,12 +4,12 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.contracts.event import MAX_ITEMS, ReceivedEvent
 from ingestion.contracts.exposure import ExposedItem, Exposure
-from ingestion.contracts.parse import parse_product
+from ingestion.contracts.parse import parse_product, to_log
 from ingestion.contracts.product import StoredProduct
 from ingestion.contracts.tables import EVENTS_SCHEMA, EXPOSURES_SCHEMA, PRODUCTS_SCHEMA
 from ingestion.sinks.rows import table_of
@@ -37,10 +37,11 @@ EVENTS = st.fixed_dictionaries(
 
 def rows_of(*events: ReceivedEvent) -> list[dict[str, Any]]:
     origins = [record(offset=offset, partition=3) for offset in range(len(events))]
-    return list(table_of(events, origins, EVENTS_SCHEMA).to_pylist())
+    return list(table_of([to_log(one) for one in events], origins, EVENTS_SCHEMA).to_pylist())
 
 
 class TestEvents:
+    @settings(deadline=None)
     @given(st.lists(EVENTS, min_size=1, max_size=5))
     def test_every_value_arrives_as_the_contract_read_it(self, told: list[dict[str, Any]]) -> None:
         events = [event(**fields) for fields in told]
@@ -80,7 +81,7 @@ class TestOtherTables:
     def test_attributes_of_a_product_keep_their_names(self) -> None:
         product = parse_product(b'{"item_id": "tent-1", "name": "Tent", "attributes": {"persons": "2"}}', NOW)
         assert isinstance(product, StoredProduct)
-        (row,) = table_of([product], [record()], PRODUCTS_SCHEMA).to_pylist()
+        (row,) = table_of([to_log(product)], [record()], PRODUCTS_SCHEMA).to_pylist()
         assert row["attributes"] == [("persons", "2")]
         assert row["updated_at"] == NOW
 
@@ -90,6 +91,6 @@ class TestOtherTables:
             recommendation_id="r", shown_at=NOW, customer_key="u:anna", placement="home", market=None,
             model_version=None, variant=None, degraded=(), items=(shown,),
         )  # fmt: skip
-        (row,) = table_of([exposure], [record()], EXPOSURES_SCHEMA).to_pylist()
+        (row,) = table_of([to_log(exposure)], [record()], EXPOSURES_SCHEMA).to_pylist()
         assert (row["items"][0]["score"], row["items"][0]["propensity"]) == (1 / 3, 1e-300)
         assert row["exposure_date"] == NOW.date()
