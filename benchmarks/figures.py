@@ -60,7 +60,8 @@ def table(title: str, figures: Sequence[Figure]) -> Table:
     for figure in figures:
         measured = "skipped" if figure.measured is None else f"{_short(figure.measured)} {figure.unit}".strip()
         target = "" if figure.target is None else f"{'>=' if figure.at_least else '<='} {_short(figure.target)}"
-        drawn.add_row(figure.what, measured, target, _verdict(figure), figure.command or figure.note)
+        last = figure.note if figure.measured is None else figure.command or figure.note
+        drawn.add_row(figure.what, measured, target, _verdict(figure), last)
     return drawn
 
 

@@ -1,0 +1,58 @@
+"""When a measured figure counts as reached, and what a run of benchmarks ends with."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import accuracy, serving
+from benchmarks.figures import Figure, document, from_document, report, skipped
+
+
+class TestTargets:
+    @pytest.mark.parametrize(
+        ("measured", "at_least", "met"), [(10, False, True), (11, False, False), (10, True, True), (9, True, False)]
+    )
+    def test_the_target_itself_is_enough(self, measured: float, at_least: bool, met: bool) -> None:
+        assert Figure("memory", measured, target=10, at_least=at_least).met is met
+
+    def test_a_figure_without_a_target_is_neither_met_nor_missed(self) -> None:
+        figure = Figure("memory", 10)
+        assert (figure.met, figure.missed) == (None, False)
+
+    def test_a_goal_that_is_not_required_fails_nothing(self) -> None:
+        figure = Figure("recall", 0.1, target=0.2, at_least=True, required=False)
+        assert (figure.met, figure.missed) == (False, False)
+
+    def test_what_could_not_be_measured_here_is_not_missed(self) -> None:
+        assert not skipped("Kafka to lake", "Java is missing: install it").missed
+
+
+class TestReport:
+    def test_one_missed_target_fails_the_run(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert report("all", [Figure("fast", 1, target=2), Figure("slow", 3, target=2)], None) == 1
+        assert "MISSED" in capsys.readouterr().out
+
+    def test_a_skipped_row_says_what_to_install(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert report("all", [Figure("fast", 1, command="x"), skipped("Kafka to lake", "install Java")], None) == 0
+        assert "install Java" in capsys.readouterr().out
+
+    def test_a_benchmarks_document_gives_its_figures_back(self, tmp_path: Path) -> None:
+        figures = [Figure("fast", 1.5, "ms", 2, note="quiet"), skipped("slow", "why")]
+        report("all", figures, tmp_path / "out.json")
+        assert from_document(json.loads((tmp_path / "out.json").read_text())) == figures
+        assert [row["met"] for row in document(figures)["rows"]] == [True, None]
+
+
+class TestDocumentsOfOtherBenchmarks:
+    def test_the_targets_of_serving_hold_for_the_highest_rate(self) -> None:
+        row = {"requests": 9, "errors": 0, "p99_ms": 26.0, "cpu_ms_per_request": 1.9}
+        figures = serving({"products": 30_000, "rows": {"300/s": row, "100/s": row | {"cpu_ms_per_request": 2.5}}})
+        assert [figure.what for figure in figures if figure.missed] == ["recommendation at 300/s, 30,000 products, p99"]
+
+    def test_accuracy_keeps_which_targets_are_required(self) -> None:
+        row = {"model": "als", "metric": "recall", "k": 20, "value": 0.1}
+        found = {"data": "gowalla", "row": row, "target": 0.2}
+        required, goal = accuracy({"rows": [found | {"required": True}, found | {"required": False}]})
+        assert (required.missed, goal.missed) == (True, False)
+        assert required.what == "gowalla: als recall@20"
