@@ -35,7 +35,7 @@ SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" 
 
 
 def main() -> None:
-    printed = sys.stdin.read()
+    printed = sys.stdin.read().replace(f"{Path.cwd()}/", "")  # the picture is not of one machine's folders
     console = Console(record=True, width=118, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi(printed.strip("\n")))
     console.save_svg(sys.argv[1], title="make demo", theme=MONOKAI, code_format=SVG)
