@@ -24,6 +24,7 @@ from training.evidence import Evidence
 from training.figures import comparison_figure, traffic_figure
 from training.holdout import Comparison, compare, split
 from training.holdout_evidence import gathered
+from training.holdout_report import holdout_report
 from training.interactions import Interactions
 from training.model_card import CARD, model_card
 from training.promotion import COMPARED_WITH
@@ -34,6 +35,7 @@ Progress = Callable[[str, int, int], None]
 """Told a step's name, how much of it is done, and of how much."""
 
 LOCK: Final = "training.lock"
+REPORT: Final = "report.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def train(
         if if_new and (version := up_to_date(dataset, registry, settings)) is not None:
             raise NothingNew(version)
         champion = registry.version_of(CHAMPION)
-        comparison, evidence = _compare(dataset.interactions, registry, champion, settings, progress)
+        comparison, evidence, report = _compare(dataset.interactions, registry, champion, settings, clock, progress)
         models = _fit(dataset.interactions, list(MODELS), settings.seed, "fit on everything", progress)
         bundle = Path(unfinished, "bundle")
         manifest = write_bundle(
@@ -107,6 +109,8 @@ def train(
         progress("register", 0, 1)
         figures = {"comparison.png": comparison_figure(comparison), "traffic.png": traffic_figure(dataset.interactions)}
         documents = {CARD: card, "model_card.json": manifest.model_dump_json(indent=1, exclude={"files"})}
+        if report is not None:
+            documents[REPORT] = report
         version = registry.register(bundle, manifest.metrics, _params(manifest), figures, documents)
         registry.challenge(version)
         if champion is None:
@@ -163,14 +167,18 @@ def _compare(
     registry: ModelRegistry,
     champion: str | None,
     settings: TrainingSettings,
+    clock: Callable[[], datetime],
     progress: Progress,
-) -> tuple[Comparison, Evidence]:
-    """The new recipe beside popularity and the champion's recipe, all fitted on what came before the hold-out."""
+) -> tuple[Comparison, Evidence, str | None]:
+    """The new recipe beside popularity and the champion's recipe, all fitted on what came before the hold-out.
+
+    Last the report, HTML; None where there was nothing to ask.
+    """
     recipe, shift = _beside(registry, champion, interactions)
     data = profile_of(interactions)
     earlier, questions = split(interactions, settings.holdout_share, settings.holdout_questions, settings.seed)
     if not len(earlier) or not questions:
-        return Comparison({}, 0), Evidence(questions=0, data=data, shift=shift)
+        return Comparison({}, 0), Evidence(questions=0, data=data, shift=shift), None
     recipes: dict[str, Mapping[str, float]] = {"home": BLENDS["home"], "popular": {"popular": 1.0}}
     if recipe is not None:
         recipes["champion"] = recipe
@@ -179,7 +187,8 @@ def _compare(
     step, total = "compare on the later part", len(questions)
     comparison = compare(questions, models, recipes, settings.seed, lambda done: progress(step, done, total))
     progress(step, total, total)
-    return comparison, gathered(comparison, questions, earlier, data, shift)
+    report = holdout_report(comparison, questions, earlier, clock(), settings.seed)
+    return comparison, gathered(comparison, questions, earlier, data, shift), report
 
 
 def _beside(

@@ -42,6 +42,9 @@ def test_the_first_version_is_champion_and_the_next_ones_challenge_it(registry: 
     bundle = Bundle.open(registry.fetch(second.version), second.version)
     assert set("abcdwxyz") == set(bundle.item_ids.tolist())
     assert bundle.manifest.window.users == 60
+    pages = [path.read_text() for path in (tmp_path / "mlartifacts").rglob("report.html")]
+    assert len(pages) == 2
+    assert sum("home over champion" in page for page in pages) == 1
 
 
 def test_a_bot_is_left_out_and_named(registry: ModelRegistry, tmp_path: Path) -> None:

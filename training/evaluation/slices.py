@@ -71,8 +71,8 @@ def _markets(task: Task) -> list[Slice]:
 
 
 def _items(task: Task) -> list[Slice]:
-    popularity = popularity_classes(task.train)
-    return _by_item(task, "item", {name: (number,) for number, name in enumerate(CLASSES)}, popularity)
+    parts = {name: (CLASSES.index(name),) for name in ("head", "torso", "tail", "new")}
+    return _by_item(task, "item", parts, popularity_classes(task.train))
 
 
 CLASSES: Final = ("new", "head", "torso", "tail")

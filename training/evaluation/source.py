@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,7 @@ from training.evaluation.comparison import Setting
 from training.evaluation.protocol import Protocol, read_task
 from training.evaluation.task import Exclude, Task
 from training.evaluation.temporal import read_split
-from training.evaluation.wording import QUESTIONS, REMOVED
+from training.evaluation.wording import QUESTIONS, REMOVED, moment
 
 TEMPORAL: Final = "temporal"
 _YEAR_SECONDS: Final = 31_536_000
@@ -35,7 +35,7 @@ class Source:
         """What a report says of the data; ``models``: what each is, in a sentence."""
         train = self.task.train
         first, last = int(train.time.min()), int(train.time.max())
-        window = f", {_moment(first)} to {_moment(last)} UTC" if first > _YEAR_SECONDS else ""
+        window = f", {moment(first)} to {moment(last)} UTC" if first > _YEAR_SECONDS else ""
         without_customers = self.task.in_session and train.n_users == train.n_sessions
         return Setting(
             question=QUESTIONS[self.protocol],
@@ -75,17 +75,13 @@ def read_source(
     if data is None or train is not None or test is not None:
         raise BadInput("--split temporal cuts one file: give --data FILE, and neither --train nor --test")
     cut = read_split(protocol, data, columns, share, seed, target, exclude)
-    notes = [f"The file was cut at {_moment(cut.moment)} UTC: what came before was learnt from, the rest asked about."]
+    notes = [f"The file was cut at {moment(cut.moment)} UTC: what came before was learnt from, the rest asked about."]
     if cut.left_out:
         notes.append(f"{cut.left_out:,} rows after the cut belong to sessions begun before it and were left out.")
-    return Source(cut.task, protocol, data.name, f"{data.name}, from {_moment(cut.moment)} UTC", tuple(notes))
+    return Source(cut.task, protocol, data.name, f"{data.name}, from {moment(cut.moment)} UTC", tuple(notes))
 
 
 def described(model: type) -> str:
     """What a model's page says that it is, its first sentence."""
     text = " ".join((getattr(inspect.getmodule(model), "__doc__", "") or "").split())
     return re.split(r"(?<=\.) ", text.partition(": ")[2] or text)[0]
-
-
-def _moment(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from training.evaluation.evaluation import Row
@@ -113,3 +114,8 @@ LIMITS: Final = (
     "Every item of the training data could be shown, whether in stock or not; the shop's rules and placements were "
     "not applied.",
 )
+
+
+def moment(seconds: int) -> str:
+    """A time since 1970, UTC, to the minute."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
