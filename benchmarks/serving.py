@@ -262,7 +262,8 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         assert self._answered is not None
-        self._answered.set_result((self._parser.get_status_code(), bytes(self._body)))
+        if not self._answered.done():  # whoever asked may have given up
+            self._answered.set_result((self._parser.get_status_code(), bytes(self._body)))
         self._body.clear()
         self._parser = httptools.HttpResponseParser(self)
 
