@@ -2,7 +2,11 @@
 
 import os
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("shopfloor", deadline=None)  # no test fails because a machine is slow
+hypothesis.settings.load_profile("shopfloor")
 
 pytest_plugins = ["tests.servers.event_log", "tests.servers.kafka_server", "tests.servers.redis_server"]
 
