@@ -25,6 +25,15 @@ QUANTITY: Final = "quantity"
 
 
 @dataclass(frozen=True, slots=True)
+class Taxonomy:
+    """Where each item of a vocabulary stands: ``category`` and its ``parent``, int32 [items], numbered apart from each
+    other, -1 where unknown."""
+
+    category: Ints
+    parent: Ints
+
+
+@dataclass(frozen=True, slots=True)
 class Interactions:
     """n interactions, ordered by (session, time). Ids are positions in the vocabularies.
 
@@ -43,6 +52,8 @@ class Interactions:
     markets: tuple[str, ...]
     n_users: int
     n_sessions: int
+    taxonomy: Taxonomy | None = None
+    """Of ``item_ids``; models that know nothing of it go without."""
 
     @property
     def n_items(self) -> int:

@@ -1,6 +1,7 @@
 """Every model by its name: the candidate models, and what is made of them. A bundle finds its classes here."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -8,18 +9,31 @@ import numpy as np
 from feature_repo.activity import Kind
 from training.candidates import MODELS as CANDIDATES
 from training.candidates.candidate import CandidateModel
+from training.evaluation.catalogue import Catalogue
 from training.evaluation.task import Task
 from training.folds import Objective
-from training.ranker import Ranked, RankedSettings
+from training.interactions import Taxonomy
+from training.ranker import Ranked, RankedPlain, RankedSettings
 
-MODELS: Final[Mapping[str, type[CandidateModel]]] = {**CANDIDATES, Ranked.name: Ranked}
+MODELS: Final[Mapping[str, type[CandidateModel]]] = {
+    **CANDIDATES,
+    Ranked.name: Ranked,
+    RankedPlain.name: RankedPlain,
+}
 
 
-def fit_for(name: str, task: Task, seed: int, target: Kind | None = None) -> CandidateModel:
-    """The model fitted on the task's training part; a ranker is told what will be asked, for it learns by asking it."""
-    if MODELS[name] is Ranked:
+def fit_for(
+    name: str, task: Task, seed: int, target: Kind | None = None, catalogue: Catalogue | None = None
+) -> CandidateModel:
+    """The model fitted on the task's training part; a ranker is told what will be asked, for it learns by asking it,
+    and where the items stand in the taxonomy."""
+    model = MODELS[name]
+    if issubclass(model, Ranked):
         # Where purchases were held out of customers' histories, questions lie within the time that is learnt from.
         within = not task.in_session and int(np.median(task.now)) <= int(task.train.time.max())
         asked = Objective(task.in_session, past=0, target=target, exclude=task.exclude, within=within)
-        return Ranked.fit(task.train, seed, RankedSettings(objective=asked))
-    return MODELS[name].fit(task.train, seed=seed)
+        train = task.train
+        if catalogue is not None:
+            train = replace(train, taxonomy=Taxonomy(catalogue.category, catalogue.line))
+        return model.fit(train, seed, RankedSettings(objective=asked))
+    return model.fit(task.train, seed=seed)

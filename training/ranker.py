@@ -195,6 +195,19 @@ class Ranked:
         return cls(_Sources(models, Signals.load(folder)), trees, settings)
 
 
+class RankedPlain(Ranked):
+    """The same without the taxonomy, to measure what that brings."""
+
+    __slots__ = ()
+    name: ClassVar[str] = "ranked_plain"
+
+    @classmethod
+    def fit(cls, interactions: Interactions, seed: int = 0, settings: RankedSettings | None = None) -> Self:
+        without = replace(interactions, taxonomy=None)
+        settings = settings or RankedSettings()
+        return cls(_Sources.fit(without, settings.objective, seed), _learn(without, settings, seed), settings)
+
+
 def latest(history: History) -> History:
     """The newest interactions of a history, as many as online features keep."""
     if len(history.item) <= LONGEST_HISTORY:

@@ -34,6 +34,10 @@ OF_PAIR: Final = (
     "second_near_share", "second_back_share", "sum_near_share", "sum_back_share", "most_near_share", "linked",
 )  # fmt: skip
 OF_LIKENESS: Final = ("alike_last", "alike_visit", "most_alike")
+OF_TAXONOMY: Final = (
+    "category_is_last", "parent_is_last", "category_share", "parent_share", "category_next_share", "category_count",
+    "share_of_category", "category_times",
+)  # fmt: skip
 OF_CUSTOMER: Final = ("times_in_visit", "times_known", "steps_since", "hours_since", "is_last", "strongest_kind")
 OF_QUESTION: Final = ("visit_length", "visit_items", "known_length", "last_pause", "last_kind", "last_count")
 
@@ -41,7 +45,7 @@ OF_QUESTION: Final = ("visit_length", "visit_items", "known_length", "last_pause
 def feature_names(sources: tuple[str, ...]) -> list[str]:
     """The names of the columns of ``features``."""
     by_source = [f"{source}.{name}" for source in sources for name in OF_SOURCE]
-    return [*by_source, "n_sources", *OF_ITEM, *OF_PAIR, *OF_LIKENESS, *OF_CUSTOMER, *OF_QUESTION]
+    return [*by_source, "n_sources", *OF_ITEM, *OF_PAIR, *OF_LIKENESS, *OF_TAXONOMY, *OF_CUSTOMER, *OF_QUESTION]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,10 @@ class Signals:
     ``of_item`` float32 [items, 9], the columns of OF_ITEM; ``n_next`` float32 [items]: how often something followed;
     pairs of item i: ``pair_item[pair_start[i]:pair_start[i + 1]]`` int32, ascending, with float32 ``direct`` (times it
     came right after i), ``near`` (times it came soon after, by 1 / steps) and ``pair_age`` (log of 1 + hours);
-    ``vector`` float32 [items, FACTORS]: items whose vectors point the same way are taken by the same customers.
+    ``vector`` float32 [items, FACTORS]: items whose vectors point the same way are taken by the same customers;
+    ``category`` and ``parent`` int32 [items], -1 where unknown; ``category_count`` float32 [categories] interactions;
+    the categories that follow category c: ``category_next[category_start[c]:category_start[c + 1]]``, ascending, with
+    ``category_near`` as for items.
     """
 
     of_item: Floats
@@ -62,6 +69,12 @@ class Signals:
     near: Floats
     pair_age: Floats
     vector: Floats
+    category: Ints
+    parent: Ints
+    category_count: Floats
+    category_start: Longs
+    category_next: Ints
+    category_near: Floats
 
     @classmethod
     def fit(cls, interactions: Interactions, seed: int = 0) -> Self:
@@ -70,23 +83,29 @@ class Signals:
         user, item, time = interactions.user[order], interactions.item[order], interactions.time[order]
         end = int(time.max(initial=0))
         source, target, steps, when = _pairs(user, item, time)
-        key = source.astype(np.int64) * n_items + target
-        by_key = np.argsort(key, kind="stable")
-        key, steps, when = key[by_key], steps[by_key], when[by_key]
-        opens = np.flatnonzero(np.diff(key, prepend=-1))
-        pair = key[opens]
-        direct = _summed(steps == 1, opens)
-        near = _summed(1.0 / steps, opens)
-        newest = np.maximum.reduceat(when, opens) if len(opens) else when
+        start, follower, near, direct, newest = _counted(source, target, steps, when, n_items)
+        unknown = np.full(n_items, -1, np.int32)
+        category = interactions.taxonomy.category if interactions.taxonomy else unknown
+        known = (category[source] >= 0) & (category[target] >= 0)
+        n_categories = int(category.max(initial=-1)) + 1
+        of_category = _counted(
+            category[source[known]], category[target[known]], steps[known], when[known], n_categories
+        )
         return cls(
-            _of_item(interactions, end),
-            np.bincount(pair // n_items, direct, n_items).astype(np.float32),
-            np.searchsorted(pair // n_items, np.arange(n_items + 1)).astype(np.int64),
-            (pair % n_items).astype(np.int32),
-            direct,
-            near,
-            np.log1p((end - newest) / HOUR).astype(np.float32),
-            _vectors(interactions, seed),
+            of_item=_of_item(interactions, end),
+            n_next=np.bincount(np.repeat(np.arange(n_items), np.diff(start)), direct, n_items).astype(np.float32),
+            pair_start=start,
+            pair_item=follower,
+            direct=direct,
+            near=near,
+            pair_age=np.log1p((end - newest) / HOUR).astype(np.float32),
+            vector=_vectors(interactions, seed),
+            category=category,
+            parent=interactions.taxonomy.parent if interactions.taxonomy else unknown,
+            category_count=np.bincount(category[item][category[item] >= 0], minlength=n_categories).astype(np.float32),
+            category_start=of_category[0],
+            category_next=of_category[1],
+            category_near=of_category[2],
         )
 
     def features(self, history: History, item: Ints, score: Floats, place: Ints) -> Floats:
@@ -98,7 +117,8 @@ class Signals:
         return rows_of(
             history.item, history.kind, history.time, history.in_session, item, score, place,
             self.of_item, self.n_next, self.pair_start, self.pair_item, self.direct, self.near, self.pair_age,
-            self.vector,
+            self.vector, self.category, self.parent, self.category_count, self.category_start, self.category_next,
+            self.category_near,
         )  # fmt: skip
 
     def save(self, folder: Path) -> None:
@@ -107,13 +127,27 @@ class Signals:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
+        def floats(name: str, ndim: int = 1) -> Floats:
+            return read_array(folder, f"signal_{name}", np.float32, ndim)
+
+        def ints(name: str) -> Ints:
+            return read_array(folder, f"signal_{name}", np.int32)
+
         return cls(
-            read_array(folder, "signal_of_item", np.float32, 2),
-            read_array(folder, "signal_n_next", np.float32),
-            read_array(folder, "signal_pair_start", np.int64),
-            read_array(folder, "signal_pair_item", np.int32),
-            *(read_array(folder, f"signal_{name}", np.float32) for name in ("direct", "near", "pair_age")),
-            read_array(folder, "signal_vector", np.float32, 2),
+            of_item=floats("of_item", 2),
+            n_next=floats("n_next"),
+            pair_start=read_array(folder, "signal_pair_start", np.int64),
+            pair_item=ints("pair_item"),
+            direct=floats("direct"),
+            near=floats("near"),
+            pair_age=floats("pair_age"),
+            vector=floats("vector", 2),
+            category=ints("category"),
+            parent=ints("parent"),
+            category_count=floats("category_count"),
+            category_start=read_array(folder, "signal_category_start", np.int64),
+            category_next=ints("category_next"),
+            category_near=floats("category_near"),
         )
 
 
@@ -131,7 +165,8 @@ def _vectors(interactions: Interactions, seed: int) -> Floats:
     table = sp.csr_matrix((by_visit[visit] * by_item[item], (visit, item)), shape, dtype=np.float32)
     _, value, vectors = randomized_svd(table, factors, n_iter=3, random_state=seed)
     found[:, :factors] = vectors.T * value
-    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+    length = np.linalg.norm(found, axis=1, keepdims=True)
+    return np.asarray(found / np.maximum(length, 1e-9), np.float32)
 
 
 def _pairs(user: Ints, item: Ints, time: Longs) -> tuple[Ints, Ints, Longs, Longs]:
@@ -143,6 +178,20 @@ def _pairs(user: Ints, item: Ints, time: Longs) -> tuple[Ints, Ints, Longs, Long
         parts.append((item[at], item[at + steps], np.full(len(at), steps, np.int64), time[at + steps]))
     source, target, apart, when = (np.concatenate(column) for column in zip(*parts, strict=True))
     return source, target, apart, when
+
+
+def _counted(
+    source: Ints, target: Ints, steps: Longs, when: Longs, n: int
+) -> tuple[Longs, Ints, Floats, Floats, Longs]:
+    """Pairs added up, as rows of n sources: starts, targets, near, direct, newest."""
+    key = source.astype(np.int64) * n + target
+    by_key = np.argsort(key, kind="stable")
+    key, steps, when = key[by_key], steps[by_key], when[by_key]
+    opens = np.flatnonzero(np.diff(key, prepend=-1))
+    pair = key[opens]
+    start = np.searchsorted(pair // max(n, 1), np.arange(n + 1)).astype(np.int64)
+    newest = np.maximum.reduceat(when, opens) if len(opens) else when
+    return start, (pair % max(n, 1)).astype(np.int32), _summed(1.0 / steps, opens), _summed(steps == 1, opens), newest
 
 
 def _summed(values: npt.NDArray[np.generic], opens: npt.NDArray[np.int64]) -> Floats:
@@ -209,11 +258,17 @@ def rows_of(  # noqa: PLR0912, PLR0915  # one pass over one row; compiled code i
     near: Floats,
     pair_age: Floats,
     vector: Floats,
+    category: Ints,
+    parent: Ints,
+    category_count: Floats,
+    category_start: Longs,
+    category_next: Ints,
+    category_near: Floats,
 ) -> Floats:
     """See ``Signals.features``; ``known`` is the history, oldest first."""
     n_sources, n_known = len(score), len(known)
     n_item_columns = of_item.shape[1]
-    rows = np.zeros((len(item), 3 * n_sources + 1 + n_item_columns + 11 + 3 + 6 + 6), np.float32)
+    rows = np.zeros((len(item), 3 * n_sources + 1 + n_item_columns + 11 + 3 + 8 + 6 + 6), np.float32)
     top = np.zeros(n_sources, np.float32)
     for source in range(n_sources):
         for index in range(len(item)):
@@ -280,6 +335,33 @@ def rows_of(  # noqa: PLR0912, PLR0915  # one pass over one row; compiled code i
             weight *= np.float32(0.8)
         row[column + 1] /= max(total, np.float32(1.0))
         column += 3
+
+        own, weight, total = category[candidate], np.float32(1.0), np.float32(0.0)
+        for back in range(min(n_known, 10)):
+            other = known[n_known - 1 - back]
+            if category[other] >= 0:
+                same = own == category[other]
+                same_parent = parent[candidate] >= 0 and parent[candidate] == parent[other]
+                if back == 0:
+                    row[column] = same
+                    row[column + 1] = same_parent
+                row[column + 2] += weight * same
+                row[column + 3] += weight * same_parent
+                row[column + 7] += same
+                total += weight
+                if own >= 0:
+                    pair = _find(category_start, category_next, category[other], own)
+                    if pair >= 0:
+                        row[column + 4] += weight * category_near[pair] / (category_count[category[other]] + 10.0)
+            weight *= np.float32(0.8)
+        if total > 0:
+            row[column + 2] /= total
+            row[column + 3] /= total
+            row[column + 4] /= total
+        if own >= 0:
+            row[column + 5] = np.log1p(category_count[own])
+            row[column + 6] = np.expm1(of_item[candidate, 0]) / (category_count[own] + 5.0)
+        column += 8
 
         row[column + 2] = 99.0
         row[column + 3] = 99.0

@@ -116,7 +116,7 @@ def evaluate(
     with output.progress() as progress:
         for name in dict.fromkeys(model):
             bar = progress.add_task(f"{name}: fitting", total=len(task))
-            fitted = fit_for(name, task, seed, kind)
+            fitted = fit_for(name, task, seed, kind, catalogue)
             progress.update(bar, description=f"{name}: answering")
             answers.append(answer(name, fitted, task, ks[-1], partial(progress.advance, bar)))
             progress.update(bar, description=name)

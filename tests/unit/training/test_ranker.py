@@ -13,10 +13,10 @@ from feature_repo.activity import Kind
 from feature_repo.errors import Corrupt
 from tests.unit.training.candidate_suite import CandidateSuite
 from training.evaluation.task import Exclude
-from training.folds import Fold, Objective, before, rolling_folds
-from training.interactions import Floats, History, Interactions, Ints, from_frame
-from training.ranker import Ranked, RankedSettings, training_rows
-from training.ranking_features import Signals, feature_names
+from training.folds import Fold, Objective, before, held_out_folds, in_visits, rolling_folds
+from training.interactions import Floats, History, Interactions, Ints, Taxonomy, from_frame
+from training.ranker import Ranked, RankedPlain, RankedSettings, training_rows
+from training.ranking_features import OF_TAXONOMY, Signals, feature_names
 from training.trees import PARAMETERS, Trees
 
 START = 1_700_000_000
@@ -59,6 +59,13 @@ def shop() -> Interactions:
 @pytest.fixture(scope="module")
 def fitted(shop: Interactions) -> Ranked:
     return Ranked.fit(shop, seed=7, settings=SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def shelves(shop: Interactions) -> Interactions:
+    """Items 0 to 14 of the circle are one category, the others another, both below one parent."""
+    half = (np.arange(shop.n_items) >= 15).astype(np.int32)
+    return replace(shop, taxonomy=Taxonomy(half, np.zeros(shop.n_items, np.int32)))
 
 
 @contextmanager
@@ -118,6 +125,21 @@ class TestReplayedTime:
             for question in fold.questions:
                 assert not np.isin(question.history.item, question.relevant).any()
 
+    def test_a_held_out_purchase_is_nowhere_in_what_is_learnt_from(self, shop: Interactions) -> None:
+        objective = Objective(visit=False, target=Kind.BUY, exclude=Exclude.SEEN, within=True)
+        for fold in held_out_folds(shop, objective, n=3, most=10, seed=1):
+            assert len(fold.questions) == 10
+            gone = set(zip(shop.user.tolist(), shop.item.tolist(), strict=True))
+            gone -= set(zip(fold.earlier.user.tolist(), fold.earlier.item.tolist(), strict=True))
+            assert len(gone) == 10
+            assert sorted(item for _, item in gone) == sorted(int(q.relevant[0]) for q in fold.questions)
+            assert all(q.relevant[0] not in q.history.item for q in fold.questions)
+
+    def test_a_pause_divides_what_a_file_calls_one_session(self, shop: Interactions) -> None:
+        merged = replace(shop, session=np.zeros_like(shop.session), n_sessions=1, time=np.sort(shop.time))
+        pauses = np.count_nonzero(np.diff(merged.time) > 1800)
+        assert in_visits(merged).n_sessions == pauses + 1
+
     def test_a_shop_whose_events_bear_one_time_gives_no_fold(self, shop: Interactions) -> None:
         assert folds_of(replace(shop, time=np.zeros_like(shop.time)), Objective()) == []
 
@@ -163,6 +185,35 @@ class TestFeatures:
         share = rows[:, names.index("last_direct_share")]
         assert share.argmax() == 11
         assert share.sum() == pytest.approx(1, abs=0.1)
+
+
+class TestTaxonomy:
+    def test_a_row_says_how_near_the_shelves_are(self, shelves: Interactions) -> None:
+        names, none = feature_names(()), (np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
+        rows = Signals.fit(shelves).features(History.of([20, 3, 4]), np.array([8, 22, 4], np.int32), *none)
+        columns = {name: rows[:, at].tolist() for at, name in enumerate(names)}
+        assert columns["category_is_last"] == [1, 0, 1]
+        assert columns["parent_is_last"] == [1, 1, 1]
+        assert columns["category_times"] == [2, 1, 2]
+        assert columns["category_share"][0] == pytest.approx(1.8 / 2.44)
+        assert columns["category_next_share"][0] > columns["category_next_share"][1]
+
+    def test_without_a_taxonomy_these_columns_are_empty(self, fitted: Ranked) -> None:
+        names, none = feature_names(()), (np.zeros((0, 1), np.float32), np.zeros((0, 1), np.int32))
+        row = fitted.sources.signals.features(History.of([3]), np.array([4], np.int32), *none)[0]
+        assert not row[[names.index(name) for name in OF_TAXONOMY]].any()
+
+    def test_an_item_without_category_is_no_error(self, shelves: Interactions, tmp_path: Path) -> None:
+        category = np.full(shelves.n_items, -1, np.int32)
+        category[:3] = (0, 0, 5)
+        model = Ranked.fit(replace(shelves, taxonomy=Taxonomy(category, category)), seed=1, settings=SETTINGS)
+        model.save(tmp_path)
+        assert len(Ranked.load(tmp_path).propose(History.of([2, 1, 20]), 10).item) == 10
+
+    def test_the_plain_one_knows_nothing_of_it(self, shelves: Interactions, fitted: Ranked) -> None:
+        plain = RankedPlain.fit(shelves, seed=7, settings=SETTINGS)
+        history = History.of([4, 9])
+        assert np.array_equal(plain.propose(history, 20).item, fitted.propose(history, 20).item)
 
 
 class TestTrees:
