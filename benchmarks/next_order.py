@@ -23,9 +23,12 @@ from rich.console import Console
 from rich.table import Table
 
 from feature_repo.activity import Kind
-from training.blend import BLENDS
+from serving.rules import varied
+from serving.settings import ServingSettings
+from training.blend import BLENDS, DEPTH, blended
 from training.candidates import MODELS
-from training.candidates.candidate import CandidateModel
+from training.candidates.als import Als
+from training.candidates.candidate import CandidateModel, propose_all
 from training.evaluation.bootstrap import Interval, draw_means, interval
 from training.folds import before
 from training.interactions import EVENT, SESSION, TIME, USER, Interactions, Ints, from_frame
@@ -38,12 +41,16 @@ PARTS: Final = {
     "test": (datetime(2011, 11, 1, tzinfo=UTC), datetime(2012, 1, 1, tzinfo=UTC)),
 }
 OURS: Final = "home, returning"
+SERVED: Final = "home, served"
 ALONE: Final = ("popular", "als", "graph_filter", "buy_again", "session_knn", "covisitation")
 RECIPES: Final = {
     **{name: {name: 1.0} for name in ALONE},
     "home, visiting": BLENDS["home"],
     OURS: BLENDS["home/returning"],
 }
+ROWS: Final = (*RECIPES, SERVED)
+"""``SERVED`` is OURS after the rule that keeps near-copies apart, with its default."""
+CANDIDATES: Final = 4 * K
 MARKETS: Final = {"United Kingdom": "GB", "Germany": "DE", "France": "FR"}
 REST: Final = "rest"
 
@@ -82,19 +89,39 @@ def read_orders(file: Path) -> Interactions:
 
 def measure(orders: list[NextOrder], lists: dict[str, list[Ints]], markets: tuple[str, ...]) -> Iterator[Row]:
     """Each recipe's figures on all customers and on those of each market, with 95 % intervals over customers."""
-    values = np.concatenate([accuracy(orders, lists[recipe]) for recipe in RECIPES], axis=1)
+    values = np.concatenate([accuracy(orders, lists[recipe]) for recipe in ROWS], axis=1)
     of_order = np.array([markets[order.history.market] for order in orders])
-    ours = len(METRICS) * list(RECIPES).index(OURS)
+    ours = len(METRICS) * ROWS.index(OURS)
     for market in ("all", *MARKETS.values(), REST):
         asked = values[(of_order == market) | (market == "all")]
         draws = draw_means(asked, np.arange(len(asked), dtype=np.int32), len(asked), SEED)
         means = asked.mean(axis=0)
-        for number, recipe in enumerate(RECIPES):
+        for number, recipe in enumerate(ROWS):
             for offset, metric in enumerate(METRICS):
                 column, best = len(METRICS) * number + offset, ours + offset
                 figure = interval(means[column], draws[:, column])
                 over = interval(means[best] - means[column], draws[:, best] - draws[:, column])
                 yield Row(recipe, market, f"{metric}_{K}", len(asked), figure, over)
+
+
+def served(
+    orders: list[NextOrder], models: dict[str, CandidateModel], taste: Als
+) -> tuple[list[Ints], dict[str, float]]:
+    """The returning lists as the service varies them, and how alike two items of a list are before and after."""
+    weights = RECIPES[OURS]
+    variety = float(ServingSettings().variety)
+    lists: list[Ints] = []
+    likeness = np.zeros((len(orders), 2))
+    proposals = {name: propose_all(models[name], [o.history for o in orders], DEPTH) for name in weights}
+    for number in range(len(orders)):
+        found = blended({name: proposed[number] for name, proposed in proposals.items()}, weights, CANDIDATES)
+        alike = taste.alike(found.item)
+        order = varied(found.score, alike, K, variety)[:K]
+        lists.append(found.item[order])
+        for column, places in enumerate((list(range(min(K, len(found.item)))), order)):
+            pairs = alike[np.ix_(places, places)][np.triu_indices(len(places), 1)]
+            likeness[number, column] = pairs.mean() if len(pairs) else 0.0
+    return lists, dict(zip((OURS, SERVED), likeness.mean(axis=0).tolist(), strict=True))
 
 
 def table(rows: list[Row], part: str) -> Table:
@@ -108,7 +135,9 @@ def table(rows: list[Row], part: str) -> Table:
             for row in (recall, ndcg)
             for text in (_shown(row.figure, ""), "" if row.recipe == OURS else _shown(row.over, "+"))
         ]
-        drawn.add_row(recall.market, str(recall.customers), recall.recipe, *cells, end_section=recall.recipe == OURS)
+        drawn.add_row(
+            recall.market, str(recall.customers), recall.recipe, *cells, end_section=recall.recipe == ROWS[-1]
+        )
     return drawn
 
 
@@ -131,14 +160,21 @@ def main() -> int:
     earlier = before(interactions, cut)
     names = {name for weights in RECIPES.values() for name in weights}
     models: dict[str, CandidateModel] = {name: MODELS[name].fit(earlier, seed=SEED) for name in sorted(names)}
-    rows = list(measure(orders, blended_lists(orders, models, RECIPES), interactions.markets))
-    Console(width=None if sys.stdout.isatty() else 150).print(table(rows, arguments.part))
+    taste = models[Als.name]
+    assert isinstance(taste, Als)
+    varied_lists, likeness = served(orders, models, taste)
+    lists = blended_lists(orders, models, RECIPES) | {SERVED: varied_lists}
+    rows = list(measure(orders, lists, interactions.markets))
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    console.print(table(rows, arguments.part))
+    for recipe, mean in likeness.items():
+        console.print(f"{recipe}: mean likeness of two items of a list {mean:.3f} (cosine of ALS factors)")
     if arguments.json:
         found = [
             {**asdict(row), "figure": row.figure._asdict(), "over": row.over._asdict(), "part": arguments.part}
             for row in rows
         ]
-        arguments.json.write_text(json.dumps({"rows": found}, indent=1) + "\n")
+        arguments.json.write_text(json.dumps({"rows": found, "likeness": likeness}, indent=1) + "\n")
     return 0
 
 

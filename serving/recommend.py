@@ -9,7 +9,7 @@ speaks, without a model what is popular in the market, and at last what is newes
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from random import Random
 from typing import Final
 
@@ -29,10 +29,11 @@ from serving.models import ModelSlot, ServedModel
 from serving.placements import Placement, placement_named
 from serving.question import Answer, AnswerItem, Question
 from serving.reasons import NEWEST, PINNED, POPULAR, Cause, because_each, reason
-from serving.rules import Candidate, spread
+from serving.rules import Candidate, spread, varied
 from serving.settings import ServingSettings
 from serving.trending import Trending
 from training.blend import propose
+from training.candidates.als import Als
 from training.interactions import History
 
 OVERSAMPLING: Final = 4
@@ -149,6 +150,9 @@ class Recommender:
 
     def _ruled(self, context: Context, ranked: list[Candidate]) -> list[Candidate]:
         question = context.question
+        mixed = context.placement.mixes and not question.filters.category_ids
+        if mixed and not context.history.in_session.any():
+            ranked = self._varied(context, ranked)
         top = ranked[0].score if ranked else 1.0
         pins = [
             Candidate(item_id, top, PINNED)
@@ -158,9 +162,20 @@ class Recommender:
         if pins:
             pinned = {pin.item_id for pin in pins}
             ranked = pins + [candidate for candidate in ranked if candidate.item_id not in pinned]
-        if not context.placement.mixes or question.filters.category_ids:
+        if not mixed:
             return ranked[: question.limit]
         return spread(ranked, question.limit, lambda item_id: self._category(item_id, question), self._share)
+
+    def _varied(self, context: Context, ranked: list[Candidate]) -> list[Candidate]:
+        """What the model proposed without its near-copies in the first places; what only fills up stays behind."""
+        taste = None if context.model is None else context.model.bundle.models.get(Als.name)
+        if not self.settings.variety or not isinstance(taste, Als):
+            return ranked
+        proposed = list(takewhile(lambda candidate: candidate.item >= 0, ranked))
+        score = np.array([candidate.score for candidate in proposed], np.float32)
+        alike = taste.alike(np.array([candidate.item for candidate in proposed], np.int32))
+        order = varied(score, alike, context.question.limit, self.settings.variety)
+        return [proposed[index] for index in order] + ranked[len(proposed) :]
 
     def _explored(
         self, context: Context, chosen: list[Candidate], ranked: list[Candidate]

@@ -1,9 +1,13 @@
-"""What the shop decides over the ranking: pinned items first, and no category that crowds out the rest."""
+"""What the shop decides over the ranking: pinned items first, no category that crowds out the rest, no near-copies."""
 
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
+
+import numpy as np
+
+from training.interactions import Floats
 
 
 class Candidate(NamedTuple):
@@ -38,3 +42,22 @@ def spread(
         if len(chosen) == limit:
             return chosen
     return chosen + postponed[: limit - len(chosen)]
+
+
+def varied(score: Floats, alike: Floats, n: int, weight: float) -> list[int]:
+    """The order of candidates, best first, in which an item loses by its likeness to those before it.
+
+    Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998): each of the first ``n`` places goes to the
+    highest score, relative to the best one, less ``weight`` times the likeness to the most alike item chosen; the
+    others follow as they were. ``score`` [c] > 0, best first; ``alike`` [c, c], at most 1.
+    """
+    worth = score / score[0] if len(score) else score
+    left = np.ones(len(score), np.bool_)
+    likeness = np.zeros(len(score), np.float32)
+    order: list[int] = []
+    for _ in range(min(n, len(score))):
+        best = int(np.where(left, worth - weight * likeness, -np.inf).argmax())
+        order.append(best)
+        left[best] = False
+        np.maximum(likeness, alike[best], out=likeness)
+    return order + np.flatnonzero(left).tolist()

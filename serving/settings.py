@@ -25,6 +25,9 @@ class ServingSettings(BaseModel):
     """How long the first request may wait until catalogue and model are loaded; later the service starts without."""
     category_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     """At most this share of one answer comes from one category, on placements that mix categories."""
+    variety: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """How much an item's likeness to those above it counts against its score, for customers who come back, on
+    placements that mix categories; 0 for not at all. Within a visit near-copies are what is looked for."""
     pins: Mapping[str, tuple[Id, ...]] = {}
     """Placement to items that stand first there, as far as the market sells them."""
     explore_share: Annotated[float, Field(ge=0, le=0.2)] = 0.0

@@ -94,6 +94,13 @@ class Als:
             for column, row in enumerate(strongest_row.tolist())
         ]
 
+    def alike(self, items: Ints) -> Floats:
+        """How alike the items are to their buyers: the cosines of their factors, float32 [i, i]."""
+        factors = self.factors[items]
+        length = np.linalg.norm(factors, axis=1, keepdims=True)
+        unit = factors / np.maximum(length, np.finfo(np.float32).tiny)
+        return np.asarray(unit @ unit.T, dtype=np.float32)
+
     def save(self, folder: Path) -> None:
         write_array(folder, "factors", self.factors)
         write_array(folder, "gram", self.gram)

@@ -52,3 +52,10 @@ def test_the_fold_in_solves_the_normal_equations() -> None:
     expected = y @ np.linalg.solve(left, y.T @ (confidence * wanted))
     answer = model.propose(History.of(item.tolist(), Kind.BUY), board.n_items)
     np.testing.assert_allclose(answer.score, expected[answer.item], rtol=1e-3, atol=1e-5)
+
+
+def test_things_of_one_buyer_are_more_alike_than_those_of_different_ones() -> None:
+    board = checker_board()
+    alike = Als.fit(board).alike(np.array(numbers(board, TEA[0], TEA[1], TOOLS[0]), np.int32))
+    assert alike[0, 1] > alike[0, 2]
+    np.testing.assert_allclose(np.diag(alike), 1.0, rtol=1e-5)
