@@ -7,7 +7,7 @@ At-most-once: an exposure is lost when the queue is full, or when the log is awa
 import asyncio
 import logging
 from collections import deque
-from typing import Final
+from typing import Final, Protocol
 
 from feature_repo.errors import ShopfloorError
 from ingestion.contracts.exposure import Exposure
@@ -21,6 +21,12 @@ RETRY_SECONDS: Final = 1.0
 FLUSH_SECONDS: Final = 5.0
 
 logger = logging.getLogger(__name__)
+
+
+class Exposures(Protocol):
+    """Where an answer says what it showed."""
+
+    def put(self, exposure: Exposure) -> None: ...
 
 
 class ExposureWriter:

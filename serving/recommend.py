@@ -23,7 +23,7 @@ from ingestion.contracts.exposure import ExposedItem, Exposure
 from serving.catalogue import Catalogue, Mask
 from serving.context import CustomerReader, history_of
 from serving.exploration import explored
-from serving.exposure import ExposureWriter
+from serving.exposure import Exposures
 from serving.metrics import Metrics
 from serving.models import ModelSlot, ServedModel
 from serving.placements import Placement, placement_named
@@ -65,7 +65,7 @@ class Recommender:
     models: ModelSlot
     catalogue: Catalogue
     trending: Trending
-    exposures: ExposureWriter
+    exposures: Exposures
     metrics: Metrics
     settings: ServingSettings
     markets: Collection[str]

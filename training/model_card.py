@@ -53,7 +53,7 @@ def _accuracy(manifest: Manifest) -> Iterator[str]:
         return
     yield (
         f"The next click among 20, asked {evidence.questions:,} times in the latest sessions, all recipes fitted on "
-        "what came before. `home` is this version's recipe; `over_` is the paired difference. 95 % intervals over sessions."
+        "what came before. `home` is this version's recipe; `over_` is the paired difference; intervals are of 95 %."
     )
     yield ""
     yield "| figure | value | low | high |"

@@ -7,6 +7,7 @@ divides by the weights themselves (Swaminathan and Joachims 2015); the doubly ro
 a model of the reward, so that either exact propensities or a good model suffice. Propensities here are exact.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from training.evaluation.bootstrap import DRAWS, Interval, interval
 from training.interactions import Ints
+from training.logged_answers import LoggedAnswer
 
 Reals = npt.NDArray[np.float64]
 
@@ -48,6 +50,28 @@ class LoggedSlots:
     @property
     def weight(self) -> Reals:
         return np.where(self.item == self.challenger, 1.0 / self.propensity, 0.0)
+
+
+def slots_of(answers: Sequence[LoggedAnswer], challenger: Sequence[Sequence[str]]) -> LoggedSlots:
+    """The logged answers as slots, each with what the ``challenger`` shows there: one list of items for each answer."""
+    numbers: dict[str, int] = {}
+    customers: dict[str, int] = {}
+
+    def numbered(item_id: str) -> int:
+        return numbers.setdefault(item_id, len(numbers))
+
+    rows: list[tuple[int, int, int, int, int]] = []
+    values: list[tuple[float, float]] = []
+    for number, (answer, proposed) in enumerate(zip(answers, challenger, strict=True)):
+        # A question without a customer is one of its own.
+        customer = customers.setdefault(answer.customer_key or f"answer {number}", len(customers))
+        for position, item in enumerate(answer.items):
+            other = numbered(proposed[position]) if position < len(proposed) else NOTHING
+            rows.append((number, position, numbered(item.item_id), other, customer))
+            values.append((item.propensity, item.reward))
+    answer_number, position_number, shown, others, customer_number = np.array(rows, np.int32).T
+    propensity, reward = np.array(values, np.float64).T
+    return LoggedSlots(answer_number, position_number, shown, propensity, reward, others, customer_number)
 
 
 class Estimates(NamedTuple):

@@ -8,6 +8,7 @@ import typer
 from shopfloor.commands import (
     demo,
     doctor,
+    estimate,
     evaluate,
     export,
     import_,
@@ -35,6 +36,7 @@ VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (
     promote.register,
     rollback.register,
     evaluate.register,
+    estimate.register,
     export.register,
     doctor.register,
 )

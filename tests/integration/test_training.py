@@ -12,9 +12,10 @@ import pytest
 from feature_repo.errors import BadInput, Conflict
 from tests.unit.training.lake_files import a_shop, an_event, write_events
 from training.bundle import Bundle
-from training.jobs import LOCK, Trained, only_training, train
+from training.jobs import LOCK, NothingNew, Trained, only_training, train
+from training.mlflow_client import open_client
 from training.promotion import promote
-from training.registry import CHALLENGER, CHAMPION, ModelRegistry
+from training.registry import CHALLENGER, CHAMPION, MODEL, ModelRegistry
 from training.settings import GateSettings, TrainingSettings
 
 
@@ -23,10 +24,11 @@ def registry(tmp_path: Path) -> ModelRegistry:
     return ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "cache", tmp_path / "mlartifacts")
 
 
-def run(files: list[str], registry: ModelRegistry, folder: Path) -> Trained:
+def run(files: list[str], registry: ModelRegistry, folder: Path, *, seed: int = 42, if_new: bool = False) -> Trained:
     # The margin of a shop of sixty customers is wide.
-    settings = TrainingSettings(most_events_a_day=100, holdout_share=0.4, margin=0.5)
-    return train(files, registry, settings, folder, lambda: datetime.now(UTC), lambda step, done, total: None)
+    settings = TrainingSettings(most_events_a_day=100, holdout_share=0.4, margin=0.5, seed=seed)
+    clock, progress = lambda: datetime.now(UTC), lambda step, done, total: None
+    return train(files, registry, settings, folder, clock, progress, if_new=if_new)
 
 
 def test_the_first_version_is_champion_and_the_next_ones_challenge_it(registry: ModelRegistry, tmp_path: Path) -> None:
@@ -44,7 +46,39 @@ def test_the_first_version_is_champion_and_the_next_ones_challenge_it(registry: 
     assert bundle.manifest.window.users == 60
     pages = [path.read_text() for path in (tmp_path / "mlartifacts").rglob("report.html")]
     assert len(pages) == 2
-    assert sum("home over champion" in page for page in pages) == 1
+    assert sum(" over version in use" in page or "version in use over " in page for page in pages) == 1
+
+
+def test_a_version_carries_its_evidence_and_its_card(registry: ModelRegistry, tmp_path: Path) -> None:
+    files = write_events(tmp_path, *a_shop())
+    run(files, registry, tmp_path)
+    version = run(files, registry, tmp_path).version
+    evidence = registry.manifest(version).evidence
+    assert evidence is not None
+    assert evidence.shift is not None
+    assert evidence.shift.drop == max(evidence.shift.psi.values()) == 0
+    assert evidence.coverage == evidence.champion_coverage
+    assert evidence.proposal_ms is not None
+    assert 0 < evidence.proposal_ms < 1000
+    client = open_client(f"sqlite:///{tmp_path}/mlflow.db")
+    artifacts = {file.path for file in client.list_artifacts(client.get_model_version(MODEL, version).run_id)}
+    assert {"model_card.md", "model_card.json"} <= artifacts
+    card = (registry.fetch(version) / "model_card.md").read_text()
+    for heading in ("## Data", "## Accuracy", "## Slices", "## Limits", "## How it was made"):
+        assert heading in card
+    assert "180 interactions in 60 sessions of 60 customers with 8 items" in card
+
+
+def test_a_training_on_schedule_stops_early_when_nothing_new_came(registry: ModelRegistry, tmp_path: Path) -> None:
+    events = a_shop()
+    first = run(write_events(tmp_path, *events), registry, tmp_path)
+    files = write_events(tmp_path, *events)
+    with pytest.raises(NothingNew, match=f"since version {first.version} was trained"):
+        run(files, registry, tmp_path, if_new=True)
+    assert registry.version_of(CHALLENGER) == first.version
+    assert run(files, registry, tmp_path, seed=7, if_new=True).version == "2"
+    files = write_events(tmp_path, *events, an_event(10_000, "a", user_id="late"))
+    assert run(files, registry, tmp_path, seed=7, if_new=True).version == "3"
 
 
 def test_a_bot_is_left_out_and_named(registry: ModelRegistry, tmp_path: Path) -> None:

@@ -1,0 +1,133 @@
+"""``shopfloor estimate`` from a real lake and registry: exposures and events in, a challenger's worth out."""
+
+import json
+import random
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from typer.testing import CliRunner
+
+from feature_repo.errors import BadInput, NotFound
+from ingestion.contracts.tables import EVENTS_SCHEMA, EXPOSURES_SCHEMA
+from ingestion.sinks.lake import Lake, Source
+from serving.exploration import explored
+from serving.hindsight import answers_of, catalogue_of
+from serving.settings import ServingSettings
+from shopfloor.cli import app
+from tests.unit.serving.shop import NOW, TEA, TENTS, product, write_model
+from training.bundle import Bundle
+from training.logged_answers import Reward, read_answers, read_histories
+from training.registry import ModelRegistry
+
+SHOWN = 3
+
+
+def an_event(number: int, minute: float, name: str, item_id: str, **changes: Any) -> dict[str, Any]:
+    when = NOW + timedelta(minutes=minute)
+    told = {"event_id": f"e{number}", "event_name": name, "event_time": when, "received_at": when}
+    return told | {"items": [{"item_id": item_id}], "event_date": when.date(), "market": "DE"} | changes
+
+
+def an_exposure(
+    number: int, minute: float, customer: str, items: list[str], propensities: list[float]
+) -> dict[str, Any]:
+    when = NOW + timedelta(minutes=minute)
+    slots = [
+        {"item_id": item, "position": at, "score": 1.0, "propensity": propensity, "reason": ""}
+        for at, (item, propensity) in enumerate(zip(items, propensities, strict=True))
+    ]
+    told = {"recommendation_id": f"r{number}", "shown_at": when, "customer_key": customer, "placement": "home"}
+    return told | {"market": "DE", "items": slots, "degraded": [], "exposure_date": when.date()}
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """200 customers looked at a tent, were then shown tea with now and then a tent, and clicked on tents alone."""
+    rng = random.Random(4)
+    events, exposures = [], []
+    for n in range(200):
+        events.append(an_event(len(events), n, "view_item", TENTS[0], user_id=f"c{n}"))
+        shown, propensities = explored(TEA[:SHOWN], TENTS[1:], 0, 0.4, rng)
+        exposures.append(an_exposure(n, n + 1, f"u:c{n}", shown, propensities))
+        for item in set(shown) & set(TENTS):
+            clicked = {"user_id": f"c{n}", "recommendation_id": f"r{n}"}
+            events.append(an_event(len(events), n + 2, "select_item", item, **clicked))
+    lake = Lake(str(tmp_path / "lake"))
+    for table, rows, schema in (("events", events, EVENTS_SCHEMA), ("exposures", exposures, EXPOSURES_SCHEMA)):
+        placed = [row | {"log_partition": 0, "log_offset": offset} for offset, row in enumerate(rows)]
+        lake.append(table, pa.Table.from_pylist(placed, schema=schema), Source("log", table), {0: len(rows)})
+    return lake
+
+
+def test_a_challenger_that_shows_what_is_clicked_is_seen_to_earn_more(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "models", tmp_path / "mlartifacts")
+    registry.challenge(registry.register(write_model(tmp_path / "bundle"), {}, {}))
+    monkeypatch.setenv("SHOPFLOOR_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shopfloor.toml").write_text("[serving]\ncategory_share = 1.0\n")
+    done = CliRunner().invoke(app, ["estimate", "--challenger", "challenger", "--json"], catch_exceptions=False)
+    found = json.loads(done.stdout)
+    assert found["answers"] == 200
+    assert found["version"] == "1"
+    assert 0 < found["figures"]["logged"]["value"] < 0.7
+    assert found["figures"]["ips"]["low"] > found["figures"]["logged"]["value"]
+    assert found["figures"]["gain"]["low"] > 0
+    table = CliRunner().invoke(app, ["estimate"], catch_exceptions=False)
+    assert "doubly robust" in table.stdout
+    with pytest.raises(NotFound, match="no answers of placement 'email'"):
+        CliRunner().invoke(app, ["estimate", "--placement", "email"], catch_exceptions=False)
+
+
+def test_clicks_count_for_the_answer_and_the_item_they_name(lake: Lake) -> None:
+    answers = read_answers(lake.files("exposures"), lake.event_files(), "home", Reward.CLICK)
+    assert [answer.shown_us for answer in answers] == sorted(answer.shown_us for answer in answers)
+    for answer in answers:
+        assert [item.reward for item in answer.items] == [float(item.item_id in TENTS) for item in answer.items]
+    bought = read_answers(lake.files("exposures"), lake.event_files(), "home", Reward.PURCHASE)
+    assert {item.reward for answer in bought for item in answer.items} == {0.0}
+    some = read_answers(lake.files("exposures"), lake.event_files(), "home", Reward.CLICK, most=50)
+    assert len(some) == 50
+    assert {answer.recommendation_id for answer in some} <= {answer.recommendation_id for answer in answers}
+    late = read_answers(lake.files("exposures"), lake.event_files(), "home", Reward.CLICK, NOW + timedelta(minutes=100))
+    assert len(late) == 101
+
+
+async def test_the_version_knows_only_what_was_known_at_the_moment(lake: Lake, tmp_path: Path) -> None:
+    """What each customer clicked after the answer lies in the lake too, and may not be in its history."""
+    bundle = Bundle.open(write_model(tmp_path / "bundle"), "1")
+    asked = read_answers(lake.files("exposures"), lake.event_files(), "home", Reward.CLICK)
+    histories = read_histories(lake.event_files(), [answer.customer_key for answer in asked])
+    before = {
+        key: [known for known in past if known.interaction.item_id == TENTS[0]] for key, past in histories.items()
+    }
+    catalogue = catalogue_of([product(item) for item in (*TEA, *TENTS)], [])
+    settings = ServingSettings(category_share=1.0)
+    found = await answers_of(bundle, catalogue, "home", asked, histories, settings)
+    assert found == await answers_of(bundle, catalogue, "home", asked, before, settings)
+    assert all(set(items) & set(TENTS) for items in found)
+    with pytest.raises(BadInput, match="exposures do not keep"):
+        await answers_of(bundle, catalogue, "product", asked, histories, settings)
+
+
+def test_a_devices_past_belongs_to_the_account_from_the_login_on(tmp_path: Path) -> None:
+    rows = [
+        an_event(0, 0, "view_item", "seen before", anonymous_id="d"),
+        an_event(1, 5, "login", "none", anonymous_id="d", user_id="anna", items=[]),
+        an_event(2, 9, "view_item", "seen after logout", anonymous_id="d"),
+        an_event(3, 10, "view_item", "withheld", user_id="anna", consent={"personalisation": False}),
+    ]
+    lake = Lake(str(tmp_path))
+    placed = [row | {"log_partition": 0, "log_offset": offset} for offset, row in enumerate(rows)]
+    lake.append("events", pa.Table.from_pylist(placed, schema=EVENTS_SCHEMA), Source("log", "events"), {0: 4})
+    histories = read_histories(lake.event_files(), ["u:anna", "a:d"])
+    minute = {key: [(k.known_us, k.interaction.item_id) for k in past] for key, past in histories.items()}
+    start = int(NOW.timestamp()) * 1_000_000
+    assert minute == {
+        "u:anna": [(start + 300_000_000, "seen before")],
+        "a:d": [(start, "seen before"), (start + 540_000_000, "seen after logout")],
+    }

@@ -1,0 +1,136 @@
+"""What the lake holds of answers that were shown: who asked, what stood where with which probability, what followed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+import duckdb
+
+from feature_repo.activity import KIND_OF_EVENT, Interaction, Kind
+from training.dataset import BEGINNING, MICROSECOND
+
+
+class Reward(StrEnum):
+    """What counts as one: an event that names the answer and the item."""
+
+    CLICK = "click"
+    PURCHASE = "purchase"
+
+
+EVENTS_OF: Final = {Reward.CLICK: ("select_item", "view_item"), Reward.PURCHASE: ("purchase",)}
+
+
+class LoggedItem(NamedTuple):
+    item_id: str
+    propensity: float
+    reward: float
+
+
+class LoggedAnswer(NamedTuple):
+    recommendation_id: str
+    shown_us: int
+    """Microseconds since 1970 UTC."""
+    customer_key: str
+    """Empty for a question without a customer."""
+    market: str | None
+    items: tuple[LoggedItem, ...]
+    """In the order of their positions."""
+
+
+class Known(NamedTuple):
+    """An interaction, and from when on the shop knew whose it was: a device's events join an account at its login."""
+
+    known_us: int
+    interaction: Interaction
+
+
+_FILES: Final = "read_parquet({}, hive_partitioning = true, union_by_name = true)"
+
+_ANSWERS: Final = f"""
+WITH shown AS (
+    SELECT recommendation_id, any_value(epoch_us(shown_at)) AS shown_us, any_value(customer_key) AS customer_key,
+           any_value(market) AS market, any_value(items) AS items
+    FROM {_FILES.format("$exposures")}
+    WHERE placement = $placement AND len(items) > 0 AND epoch_us(shown_at) >= $since
+    GROUP BY recommendation_id
+    ORDER BY hash(recommendation_id), recommendation_id LIMIT $most
+), slots AS (
+    SELECT * EXCLUDE (items), unnest(items) AS slot FROM shown
+), rewarded AS (
+    SELECT DISTINCT recommendation_id, unnest(items).item_id AS item_id
+    FROM {_FILES.format("$events")}
+    WHERE recommendation_id IS NOT NULL AND list_contains($names, event_name)
+)
+SELECT slots.recommendation_id, shown_us, customer_key, market,
+       list(struct_pack(item_id := slot.item_id, propensity := slot.propensity,
+                        reward := (rewarded.item_id IS NOT NULL)::DOUBLE) ORDER BY slot.position)
+FROM slots LEFT JOIN rewarded ON slots.recommendation_id = rewarded.recommendation_id
+    AND slot.item_id = rewarded.item_id
+GROUP BY ALL ORDER BY shown_us, slots.recommendation_id
+"""  # noqa: S608  # made of constants
+
+# As in dataset.py and activity.with_devices: consent withheld keeps an event out, a login brings the device's past in.
+_HISTORIES: Final = f"""
+WITH kinds (event_name, kind) AS (VALUES {", ".join(f"('{e}', {int(kind)})" for e, kind in KIND_OF_EVENT.items())}),
+acted AS (
+    SELECT epoch_us(event_time) AS time_us, event_id, user_id, anonymous_id, kind,
+           unnest(items).item_id AS item_id, generate_subscripts(items, 1) - 1 AS position
+    FROM {_FILES.format("$events")} JOIN kinds USING (event_name)
+    WHERE coalesce(consent.personalisation, true)
+), logins AS (
+    SELECT anonymous_id, user_id AS account, epoch_us(event_time) AS login_us
+    FROM {_FILES.format("$events")} WHERE user_id IS NOT NULL AND anonymous_id IS NOT NULL
+), owned AS (
+    SELECT 'u:' || user_id AS customer, time_us AS known_us, * EXCLUDE (user_id, anonymous_id) FROM acted
+    WHERE user_id IS NOT NULL
+    UNION ALL
+    SELECT 'a:' || anonymous_id, time_us, * EXCLUDE (user_id, anonymous_id) FROM acted WHERE user_id IS NULL
+    UNION ALL
+    SELECT 'u:' || account, login_us, acted.* EXCLUDE (user_id, anonymous_id)
+    FROM acted ASOF JOIN logins ON acted.anonymous_id = logins.anonymous_id AND acted.time_us <= logins.login_us
+    WHERE acted.user_id IS NULL
+)
+SELECT DISTINCT customer, known_us, time_us, event_id, position, item_id, kind
+FROM owned WHERE list_contains($customers, customer)
+ORDER BY customer, time_us, event_id, position
+"""  # noqa: S608  # made of constants
+
+
+def read_answers(
+    exposure_files: Sequence[str],
+    event_files: Sequence[str],
+    placement: str,
+    reward: Reward,
+    since: datetime = BEGINNING,
+    most: int = 20_000,
+) -> list[LoggedAnswer]:
+    """Answers of a placement since a time, oldest first; of more than ``most`` a sample that stays the same."""
+    if not exposure_files:
+        return []
+    values = {
+        "exposures": list(exposure_files),
+        "events": list(event_files),
+        "names": list(EVENTS_OF[reward]),
+        "placement": placement,
+        "since": (since - BEGINNING) // MICROSECOND,
+        "most": most,
+    }
+    with duckdb.connect(config={"threads": 2}) as connection:
+        rows = connection.execute(_ANSWERS, values).fetchall()
+    return [
+        LoggedAnswer(name, shown_us, customer, market, tuple(LoggedItem(**item) for item in items))
+        for name, shown_us, customer, market, items in rows
+    ]
+
+
+def read_histories(event_files: Sequence[str], customers: Sequence[str]) -> dict[str, list[Known]]:
+    """All interactions of each customer, oldest first."""
+    with duckdb.connect(config={"threads": 2}) as connection:
+        values = {"events": list(event_files), "customers": list(customers)}
+        rows = connection.execute(_HISTORIES, values).fetchall()
+    histories: dict[str, list[Known]] = {}
+    for customer, known_us, time_us, event_id, position, item_id, kind in rows:
+        interaction = Interaction(time_us, event_id, position, item_id, Kind(kind))
+        histories.setdefault(customer, []).append(Known(known_us, interaction))
+    return histories
