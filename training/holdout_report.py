@@ -15,9 +15,11 @@ from training.evaluation.wording import REMOVED, moment
 from training.holdout import Answers, Comparison, K, Question
 from training.interactions import Interactions
 
-RECIPES: Final[Mapping[str, str]] = {
-    "home": "the new version, as it would fill the home page.",
-    "champion": "the version in use now, fitted on the same data for this comparison.",
+NAMES: Final[Mapping[str, str]] = {"home": "new version", "champion": "version in use"}
+"""What recipes are called for people."""
+MODELS: Final[Mapping[str, str]] = {
+    "new version": "what this training made, as it would fill the home page.",
+    "version in use": "today's mix of models, fitted on the same data for this comparison.",
     "popular": "what most customers of a market want lately, for comparison.",
 }
 
@@ -27,7 +29,7 @@ def holdout_report(
 ) -> str:
     """HTML, complete in itself. ``comparison`` holds at least one recipe's answers to ``questions``, one or more."""
     task = task_of(questions, earlier)
-    answers = [_counted(name, found, task) for name, found in comparison.answers.items()]
+    answers = [_counted(NAMES.get(name, name), found, task) for name, found in comparison.answers.items()]
     found = model_rows(answers, task, [K], None, seed)
     return render(compared(_setting(task, made_at), answers, task, found, slices_of(task), K, seed))
 
@@ -58,11 +60,11 @@ def task_of(questions: list[Question], earlier: Interactions) -> Task:
     )
 
 
-def _counted(recipe: str, answers: Answers, task: Task) -> evaluation.Answers:
+def _counted(name: str, answers: Answers, task: Task) -> evaluation.Answers:
     hits = np.zeros(answers.shown.shape, np.bool_)
     found = np.flatnonzero(answers.place)
     hits[found, answers.place[found] - 1] = True
-    return evaluation.Answers(recipe, answers.shown, hits, np.ones(len(task), np.int32))
+    return evaluation.Answers(name, answers.shown, hits, np.ones(len(task), np.int32))
 
 
 def _setting(task: Task, made_at: datetime) -> Setting:
@@ -77,7 +79,7 @@ def _setting(task: Task, made_at: datetime) -> Setting:
         customers=len(np.unique(train.user)),
         questions=len(task),
         made_at=made_at,
-        models=RECIPES,
+        models=MODELS,
         notes=(
             REMOVED[task.exclude],
             "The version itself was fitted anew on everything, the latest visits included, after this comparison.",

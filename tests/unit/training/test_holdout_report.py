@@ -22,7 +22,7 @@ def test_the_report_of_a_training_tells_the_figures_of_its_comparison() -> None:
     assert figures["mrr"] == comparison.figures["home.mrr_20"].value
     page = holdout_report(comparison, questions, earlier, NOW, seed=0)
     assert f"{figures['mrr']:.4f}" in page
-    assert "home over popular" in page
+    assert "new version over popular" in page
     assert "01 March 2026, 09:00 UTC" in page
 
 
