@@ -25,7 +25,9 @@ def comparison_figure(comparison: Comparison) -> "Figure":
     spread = [[f.value - f.low for f in shown.values()], [f.high - f.value for f in shown.values()]]
     axes.barh(places, values, xerr=spread if shown else None, color="#4477aa", height=0.6)
     axes.set_yticks(places, list(shown))
-    axes.set_title(f"Next click among 20, {comparison.questions:,} questions, 95 % intervals")
+    axes.set_title(
+        f"Next click (HR, MRR) and next order (recall, NDCG) among 20, {comparison.questions:,} clicks, 95 % intervals"
+    )
     return figure
 
 

@@ -95,7 +95,10 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """HR@20 and MRR@20 of each recipe, ``<recipe>.hr_20``, and of ``home`` over each other one, with intervals."""
+    """HR@20 and MRR@20 of each recipe, ``<recipe>.hr_20``, and of ``home`` over each other one, with intervals.
+
+    Where customers came back and bought, Recall@20 and NDCG@20 of their next order too (``training/returning.py``).
+    """
 
     figures: Mapping[str, Interval]
     questions: int

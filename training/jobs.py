@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,7 @@ from training.interactions import Interactions
 from training.model_card import CARD, model_card
 from training.promotion import COMPARED_WITH
 from training.registry import CHALLENGER, CHAMPION, ModelRegistry
+from training.returning import MOST_ORDERS, RETURNING, compare_orders, next_orders
 from training.settings import TrainingSettings
 
 Progress = Callable[[str, int, int], None]
@@ -182,10 +183,16 @@ def _compare(
     recipes: dict[str, Mapping[str, float]] = {"home": BLENDS["home"], "popular": {"popular": 1.0}}
     if recipe is not None:
         recipes["champion"] = recipe
-    compared = [name for name in MODELS if any(name in weights for weights in recipes.values())]
+    back: dict[str, Mapping[str, float]] = {RETURNING: BLENDS[f"home/{RETURNING}"], "popular": {"popular": 1.0}}
+    cut = int(earlier.time.max()) + 1
+    orders = next_orders(interactions, cut, int(interactions.time.max()) + 1, MOST_ORDERS, settings.seed)
+    asked = [*recipes.values(), *(back.values() if orders else ())]
+    compared = [name for name in MODELS if any(name in weights for weights in asked)]
     models = _fit(earlier, compared, settings.seed, "fit on the earlier part", progress)
     step, total = "compare on the later part", len(questions)
     comparison = compare(questions, models, recipes, settings.seed, lambda done: progress(step, done, total))
+    next_order = compare_orders(orders, models, back, RETURNING, settings.seed)
+    comparison = replace(comparison, figures={**comparison.figures, **next_order})
     progress(step, total, total)
     report = holdout_report(comparison, questions, earlier, clock(), settings.seed)
     return comparison, gathered(comparison, questions, earlier, data, shift), report
