@@ -135,3 +135,14 @@ def test_the_lock_of_a_killed_training_is_free(tmp_path: Path) -> None:
     holder.stdout.close()
     with only_training(tmp_path):
         pass
+
+
+def test_where_customers_come_back_and_buy_their_next_order_is_foretold_too(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    again = [an_event(4_000 + n, "abcd"[n % 4], "purchase", user_id=f"customer {n}") for n in range(60)]
+    metrics = run(write_events(tmp_path, *a_shop(), *again), registry, tmp_path).manifest.metrics
+    assert metrics["returning.recall_20"] > 0
+    assert metrics["returning.recall_20"] - metrics["popular.recall_20"] == pytest.approx(
+        metrics["over_popular.recall_20"]
+    )
