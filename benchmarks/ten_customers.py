@@ -11,13 +11,14 @@ import json
 import os
 import random
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -149,7 +150,7 @@ def process(command: list[str], environment: dict[str, str]) -> Iterator[None]:
 
 
 def wait_until_drained(data: Path) -> None:
-    """Until the lake holds all that the log does and a fresh look finds nothing more."""
+    """Until the lake holds all that the log does, a fresh look finds nothing more, and the features are as far."""
     from ingestion.sinks.lake import Lake
 
     lake, before = Lake(str(data / "lake")), -1
@@ -158,9 +159,20 @@ def wait_until_drained(data: Path) -> None:
         files = lake.event_files()
         rows = duckdb.execute("SELECT count(*) FROM read_parquet(?)", [files]).fetchall() if files else [(0,)]
         now = int(rows[0][0])
-        if now and now == before:
+        if now and now == before and features_have_read_all(data / "log"):
             return
         before = now
+
+
+def features_have_read_all(log: Path) -> bool:
+    """Whether the features group has read every event of the embedded log; it is slower than the lake."""
+    with closing(sqlite3.connect(f"file:{log / 'records.db'}?mode=ro", uri=True)) as records:
+        ends = records.execute("SELECT partition, next_offset FROM partition WHERE topic = 'events'").fetchall()
+    with closing(sqlite3.connect(f"file:{log / 'groups.db'}?mode=ro", uri=True)) as groups:
+        read = groups.execute(
+            "SELECT partition, next_offset FROM progress WHERE group_name = 'features' AND topic = 'events'"
+        ).fetchall()
+    return dict(ends) == dict(read)
 
 
 def wait_for(address: str) -> None:
