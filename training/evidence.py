@@ -37,3 +37,11 @@ class Evidence(BaseModel):
     data: DataProfile
     shift: DataShift | None = None
     """How the data differ from the champion's; None where there was no champion, or one that kept no profile."""
+
+    def metrics(self) -> dict[str, float]:
+        """What MLflow plots over the versions, by name."""
+        figures = {"home.coverage": self.coverage, "home.proposal_ms": self.proposal_ms}
+        if self.shift is not None:
+            figures["data.drop"] = self.shift.drop
+            figures |= {f"data.psi.{name}": psi for name, psi in self.shift.psi.items()}
+        return {name: value for name, value in figures.items() if value is not None}

@@ -99,7 +99,7 @@ def train(
             models=models,
             blends=blends_of(models),
             window=_window(dataset),
-            metrics=comparison.metrics(),
+            metrics=comparison.metrics() | evidence.metrics(),
             settings=settings.model_dump(mode="json") | {COMPARED_WITH: champion},
             created_at=clock(),
             evidence=evidence,
