@@ -96,8 +96,8 @@ def lines(ask: Any) -> Iterator[str]:
         tables += [f"| | *{len(later)} products in all after 1 November* | | {sum(found)} of {len(found)} |", ""]
     yield "# Ten customers of Online Retail, before and after"
     yield ""
-    yield "Made by `python -m benchmarks.ten_customers --out docs/ten-customers.md`: the real file up to 1 November 2011"
-    yield "through `import`, `work`, `materialize`, `train` and `serve`, asked over REST. The customers were drawn by seed"
+    yield "Made by `python -m benchmarks.ten_customers --out docs/ten-customers.md`: the file up to 1 November 2011"
+    yield "through `import`, `work`, `materialize`, `train` and `serve`, asked over REST. Customers were drawn by seed"
     yield "among those with at least three orders before and one after; none was exchanged."
     yield ""
     yield f"**{hits} of {shown}** recommended products were bought in the five weeks that followed; of the {LIMIT} most"
