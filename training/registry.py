@@ -176,10 +176,12 @@ def _log_model(client: Any, experiment: str, run: str, folder: Path) -> tuple[st
     libraries = verified_manifest(folder).libraries
     with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*input example")
+        # MLflow stores the files below the folder's own name, whatever key they are given.
+        named = folder if folder.name == BUNDLE else shutil.copytree(folder, Path(temporary, BUNDLE))
         mlflow.pyfunc.save_model(
             Path(temporary, "model"),
             python_model=str(Path(__file__).with_name("registered_model.py")),
-            artifacts={BUNDLE: str(folder)},
+            artifacts={BUNDLE: str(named)},
             signature=ModelSignature(Schema(asked), Schema(answered)),
             pip_requirements=[f"{name}=={version}" for name, version in libraries.items()],
             mlflow_model=Model(run_id=run, model_id=logged.model_id),

@@ -133,6 +133,12 @@ class TestAVersion:
         with pytest.raises(NotFound):
             registry.fetch("1")
 
+    def test_whose_folder_has_another_name_is_stored_as_any_other(
+        self, registry: ModelRegistry, folder: Path, tmp_path: Path
+    ) -> None:
+        version = register(registry, folder.rename(tmp_path / "another name"))
+        assert Bundle.open(registry.fetch(version), version).version == version
+
     def test_that_another_process_fetches_at_the_same_time(
         self, registry: ModelRegistry, folder: Path, tmp_path: Path
     ) -> None:
