@@ -7,6 +7,7 @@ import pytest
 
 from feature_repo.errors import BadInput
 from ingestion.contracts.exposure import ExposedItem, Exposure
+from ingestion.contracts.parse import to_log
 from ingestion.contracts.tables import EVENTS_SCHEMA, EXPOSURES_SCHEMA
 from ingestion.sinks.lake import Lake, Source
 from ingestion.sinks.rows import table_of
@@ -29,8 +30,8 @@ def lake(tmp_path: Path) -> Lake:
     answer = Exposure(recommendation_id="r1", shown_at=NOW, customer_key="u:anna", placement="home", items=tuple(shown))
     lake = Lake(str(tmp_path))
     origins = [record(offset) for offset in range(3)]
-    lake.append("events", table_of(events, origins, EVENTS_SCHEMA), Source("log", "events"), {0: 3})
-    rows = table_of([answer], origins[:1], EXPOSURES_SCHEMA)
+    lake.append("events", table_of([to_log(e) for e in events], origins, EVENTS_SCHEMA), Source("log", "events"), {0: 3})
+    rows = table_of([to_log(answer)], origins[:1], EXPOSURES_SCHEMA)
     lake.append("exposures", rows, Source("log", "exposures"), {0: 1})
     return lake
 
