@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,15 +46,15 @@ def unused_port() -> int:
 
 
 class Up:
-    """A ``shopfloor up`` of a test, without scheduled jobs."""
+    """A ``shopfloor up`` of a test, without scheduled jobs. ``lines``: further ones of the settings file."""
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
+    def __init__(self, folder: Path, port: int | None = None, lines: str = "") -> None:
         self.data = folder / "data"
         self.port = port or unused_port()
         self.config = folder / "shopfloor.toml"
         self.config.write_text(
-            f'data = "data"\nport = {self.port}\n[stream]\nlake_batch_seconds = 0.2\n'
-            "[schedule]\nmaterialize_minutes = 0\ntrain_minutes = 0\n"
+            f'data = "data"\nport = {self.port}\n{lines}\n[stream]\nlake_batch_seconds = 0.2\n'
+            "[schedule]\nmaterialize_minutes = 0\ntrain_minutes = 0\nmaintain_minutes = 0\n"
         )
         self.log = folder / "up.log"
         self.environ = {name: value for name, value in os.environ.items() if not name.startswith("SHOPFLOOR_")}
@@ -135,8 +136,8 @@ class Up:
                 process.kill()
 
 
-def running(folder: Path) -> Iterator[Up]:
-    up = Up(folder)
+def running(folder: Path, lines: str = "") -> Iterator[Up]:
+    up = Up(folder, lines=lines)
     try:
         up.wait_until_ready()
         yield up
@@ -154,6 +155,13 @@ def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 def passing(tmp_path: Path) -> Iterator[Up]:
     """One that a test may end."""
     yield from running(tmp_path)
+
+
+@pytest.fixture
+def on_servers(tmp_path: Path, kafka: str, redis_url: str) -> Iterator[Up]:
+    """The same on Kafka and Redis, by two lines."""
+    prefix = uuid.uuid4().hex[:8]
+    yield from running(tmp_path, f'events = "kafka://{kafka}?prefix={prefix}."\nonline = "{redis_url}"')
 
 
 class TestARunningSystem:
@@ -234,3 +242,21 @@ def test_a_port_in_use_is_a_conflict_before_anything_starts(tmp_path: Path) -> N
         assert up.process.wait(PATIENCE) == 73
     assert str(up.port) in up.output()
     assert not (up.data / "log").exists()
+
+
+@pytest.mark.kafka
+@pytest.mark.redis
+class TestOnKafkaAndRedis:
+    def test_an_event_reaches_features_and_lake_and_a_restart_loses_nothing(self, on_servers: Up) -> None:
+        assert on_servers.send("before")
+        eventually(lambda: on_servers.lake_ids() == Counter(["before"]), "the event in the lake")
+        customer = f"/v1/users/c{hash('before') % 20}/features"
+        eventually(lambda: b"before" in (on_servers.get(customer) or b""), "the event in the features")
+        assert not (on_servers.data / "log").exists()
+        assert not (on_servers.data / "online.db").exists()
+        assert on_servers.send("waiting")
+        assert on_servers.stop() == 0
+        on_servers.start()
+        eventually(lambda: on_servers.send("after"), "an event taken after the restart")
+        expected = Counter(["before", "waiting", "after"])
+        eventually(lambda: on_servers.lake_ids() == expected, "each event once in the lake")
