@@ -61,9 +61,10 @@ async def answer(settings: "Settings", listener: socket.socket, stop: "asyncio.E
             # Signals are taken in shopfloor/signals.py; uvicorn would raise them again after it has stopped.
             yield
 
-    # Answers are small: more than one BLAS thread a request costs ten times the CPU time and the worst latencies.
-    threadpool_limits(1)
     async with wiring.service(settings) as app:
+        # Answers are small: more than one BLAS thread a request costs ten times the CPU time and the worst latencies.
+        # It reaches only libraries that are loaded, and opening the service has loaded NumPy's and SciPy's.
+        threadpool_limits(1)
         server = Server(
             uvicorn.Config(
                 app,
