@@ -1,6 +1,7 @@
 """The HTTP application: routes over the service's parts, and the tasks that run beside the requests."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -61,8 +62,13 @@ async def running(service: Service) -> AsyncIterator[None]:
     following = [_task(service.feed.run(), "catalogue feed"), _task(service.follower.run(), "model follower")]
     try:
         await _loaded(service)
+        # The catalogue is a hundred thousand objects that stay: walking them again and again holds answers up for
+        # a tenth of a second each time.
+        gc.collect()
+        gc.freeze()
         yield
     finally:
+        gc.unfreeze()
         for task in following:
             task.cancel()
         await asyncio.gather(*following, return_exceptions=True)
