@@ -30,7 +30,8 @@ def lake(tmp_path: Path) -> Lake:
     answer = Exposure(recommendation_id="r1", shown_at=NOW, customer_key="u:anna", placement="home", items=tuple(shown))
     lake = Lake(str(tmp_path))
     origins = [record(offset) for offset in range(3)]
-    lake.append("events", table_of([to_log(e) for e in events], origins, EVENTS_SCHEMA), Source("log", "events"), {0: 3})
+    rows = table_of([to_log(one) for one in events], origins, EVENTS_SCHEMA)
+    lake.append("events", rows, Source("log", "events"), {0: 3})
     rows = table_of([to_log(answer)], origins[:1], EXPOSURES_SCHEMA)
     lake.append("exposures", rows, Source("log", "exposures"), {0: 1})
     return lake
