@@ -6,7 +6,7 @@ so ``append`` reads the stored offsets from the very handle it commits through a
 a writer that lost a race gets a commit conflict, reads again and leaves out what the other one wrote.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -208,8 +208,21 @@ class Lake:
 
 
 def _grew(handle: DeltaTable, schema: pa.Schema) -> bool:
-    """Whether the contract has fields that the table, made by an earlier one, lacks."""
-    return not {field.name for field in schema} <= {field.name for field in handle.schema().fields}
+    """Whether the contract has fields, at any depth, that the table, made by an earlier one, lacks."""
+    return not _paths(schema) <= _paths(pa.schema(handle.schema().to_arrow()))
+
+
+def _paths(fields: Iterable[pa.Field], above: str = "") -> set[str]:
+    """The name of every field and of those within it, as ``items.price``."""
+    paths: set[str] = set()
+    for field in fields:
+        name, kind = f"{above}{field.name}", field.type
+        if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            kind = kind.value_type
+        paths.add(name)
+        if pa.types.is_struct(kind):
+            paths |= _paths(kind, f"{name}.")
+    return paths
 
 
 def _record(model: type[M], row: dict[str, Any], fields: Mapping[str, Any]) -> M:

@@ -1,11 +1,12 @@
 import multiprocessing
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 from feature_repo.errors import Misconfigured, TryLater
 from ingestion.contracts.parse import to_log
@@ -117,16 +118,35 @@ class TestReading:
         assert reached == {0: 3}
 
 
+def without(fields: Iterable[pa.Field], path: str) -> list[pa.Field]:
+    """The fields as they were before ``path``, such as ``items.index``, came into the contract."""
+    name, _, below = path.partition(".")
+    kept = []
+    for field in fields:
+        if field.name != name:
+            kept.append(field)
+        elif below and pa.types.is_list(field.type):
+            kept.append(field.with_type(pa.list_(pa.struct(without(field.type.value_type, below)))))
+        elif below:
+            kept.append(field.with_type(pa.struct(without(field.type, below))))
+    return kept
+
+
 class TestContractThatGrew:
-    def test_a_table_made_before_takes_the_new_column_over(self, tmp_path: Path) -> None:
-        before = pa.schema([field for field in EVENTS_SCHEMA if field.name != "search_term"])
+    @pytest.mark.parametrize("path", ["search_term", "items.index", "producer.version"])
+    def test_a_table_made_before_takes_the_new_field_over(self, tmp_path: Path, path: str) -> None:
+        before = pa.schema(without(EVENTS_SCHEMA, path))
         DeltaTable.create(str(tmp_path / "events"), schema=before, partition_by=["event_date"], name="shopfloor.events")
         lake = Lake(str(tmp_path))
-        old = rows(0).drop_columns(["search_term"])
-        lake.append("events", old, SOURCE, {0: 1})
+        old = pa.Table.from_pylist(rows(0).to_pylist(), schema=before)
+        write_deltalake(str(tmp_path / "events"), old, mode="append")
         lake.append("events", rows(1), SOURCE, {0: 2})
-        query = "SELECT log_offset, search_term FROM read_parquet(?, union_by_name=true) ORDER BY 1"
-        assert duckdb.execute(query, [lake.event_files()]).fetchall() == [(0, None), (1, None)]
+        lake.append("events", rows(2), SOURCE, {0: 3})
+        assert offsets_in(lake) == [0, 1, 2]
+        stored = pa.schema(DeltaTable(str(tmp_path / "events")).schema().to_arrow())
+        assert set(stored.names) == set(EVENTS_SCHEMA.names)
+        query = "SELECT items[1].item_id FROM read_parquet(?, union_by_name=true)"
+        assert duckdb.execute(query, [lake.event_files()]).fetchall() == [("tent-1",)] * 3
 
 
 class TestAddress:
