@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ingestion.contracts.event import Id
+from serving.placements import PLACEMENTS
 
 
 class ServingSettings(BaseModel):
@@ -34,3 +35,11 @@ class ServingSettings(BaseModel):
     """Share of places in an answer that show another candidate than the best, drawn at random with a logged
     probability, so that `shopfloor estimate` can tell what another model would earn. A long answer explores less than
     this: two places change at most."""
+
+    @field_validator("pins")
+    @classmethod
+    def _known_placements(cls, pins: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+        for placement in pins:
+            if placement not in PLACEMENTS:
+                raise ValueError(f"{placement!r} is no placement; known are {', '.join(PLACEMENTS)}")
+        return pins

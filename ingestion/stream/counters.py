@@ -13,6 +13,9 @@ class StreamCounters:
             "shopfloor_dead_letters", "Records that their contract refused", ["topic"], registry=registry
         )
         self.folded = Counter("shopfloor_folded_events", "Events folded into customers' activity", registry=registry)
+        self.passed_over = Counter(
+            "shopfloor_passed_over_events", "Events that the features group could not read", registry=registry
+        )
         self.interruptions = Counter(
             "shopfloor_stream_interruptions",
             "Times a group paused because log or store was away",

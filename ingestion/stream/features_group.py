@@ -74,7 +74,9 @@ class FeaturesGroup:
         by_customer: dict[str, list[ReceivedEvent]] = defaultdict(list)
         for record in records:
             event = read_event(record.value, appended_at(record))
-            if not isinstance(event, Rejection):
+            if isinstance(event, Rejection):
+                self._counters.passed_over.inc()
+            else:
                 by_customer[event.customer_key].append(event)
         before = self._online.read_activity(list(by_customer))
         after = {key: folded(before.get(key, EMPTY), events) for key, events in by_customer.items()}

@@ -32,7 +32,12 @@ class TestLoadedSettings:
 
     @pytest.mark.parametrize(
         ("text", "named"),
-        [("prot = 8000", "prot"), ("port = 99999", "port"), ("[stream]\ndedupe_hours = 1", "stream.dedupe_hours")],
+        [
+            ("prot = 8000", "prot"),
+            ("port = 99999", "port"),
+            ("[stream]\ndedupe_hours = 1", "stream.dedupe_hours"),
+            ('[serving]\npins = { hom = ["tent-2"] }', "serving.pins"),
+        ],
     )
     def test_what_does_not_fit_is_named_with_its_file(self, tmp_path: Path, text: str, named: str) -> None:
         with pytest.raises(Misconfigured, match=rf"{named} from .*shopfloor\.toml"):
@@ -45,3 +50,8 @@ class TestLoadedSettings:
     def test_a_file_that_was_asked_for_has_to_exist(self, tmp_path: Path) -> None:
         with pytest.raises(Misconfigured, match=r"nowhere\.toml"):
             LoadedSettings.read(tmp_path / "nowhere.toml", {})
+
+    def test_the_example_of_the_readme_is_read(self, tmp_path: Path) -> None:
+        readme = (Path(__file__).parents[3] / "README.md").read_text()
+        example = readme.split("```toml")[1].split("```")[0]
+        assert read(tmp_path, example).settings.serving.pins == {"home": ("tent-2",)}
