@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from feature_repo.activity import Kind
 from training.evaluation.task import Exclude
@@ -104,7 +103,7 @@ def held_out_folds(interactions: Interactions, objective: Objective, n: int, mos
             own = own[kept[own]][-LONGEST_HISTORY:]
             if len(own):
                 questions.append(Replayed(_history(interactions, own), item[user : user + 1]))
-        yield Fold(_part(interactions, kept), questions)
+        yield Fold(interactions.part(kept), questions)
 
 
 def in_visits(interactions: Interactions) -> Interactions:
@@ -117,21 +116,7 @@ def in_visits(interactions: Interactions) -> Interactions:
 
 def before(interactions: Interactions, cut: int) -> Interactions:
     """The interactions earlier than ``cut``, seconds since 1970; vocabularies and user numbers stay."""
-    return _part(interactions, interactions.time < cut)
-
-
-def _part(interactions: Interactions, kept: npt.NDArray[np.bool_]) -> Interactions:
-    sessions, session = np.unique(interactions.session[kept], return_inverse=True)
-    return replace(
-        interactions,
-        user=interactions.user[kept],
-        session=session.astype(np.int32),
-        item=interactions.item[kept],
-        kind=interactions.kind[kept],
-        time=interactions.time[kept],
-        market=interactions.market[kept],
-        n_sessions=len(sessions),
-    )
+    return interactions.part(interactions.time < cut)
 
 
 def _history(interactions: Interactions, rows: Longs) -> History:

@@ -5,7 +5,7 @@ The split is one moment for the whole shop: what is asked lies after everything 
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -35,24 +35,10 @@ def split(interactions: Interactions, share: float, most: int, seed: int) -> tup
     np.maximum.at(end, interactions.session, interactions.time)
     cut = np.quantile(end, 1.0 - share, method="lower")
     later = np.flatnonzero(end > cut)
-    earlier = _part(interactions, end[interactions.session] <= cut)
+    earlier = interactions.part(end[interactions.session] <= cut)
     per_session = len(interactions) / interactions.n_sessions
     asked = np.random.default_rng(seed).permutation(later)[: max(int(most / per_session), 1)]
     return earlier, _questions(interactions, earlier, np.sort(asked))
-
-
-def _part(interactions: Interactions, chosen: npt.NDArray[np.bool_]) -> Interactions:
-    sessions, session = np.unique(interactions.session[chosen], return_inverse=True)
-    return replace(
-        interactions,
-        user=interactions.user[chosen],
-        session=session.astype(np.int32),
-        item=interactions.item[chosen],
-        kind=interactions.kind[chosen],
-        time=interactions.time[chosen],
-        market=interactions.market[chosen],
-        n_sessions=len(sessions),
-    )
 
 
 def _questions(interactions: Interactions, earlier: Interactions, sessions: Ints) -> list[Question]:

@@ -1,7 +1,7 @@
 """Interactions: what every candidate model is fitted from, as columns of numbers with their vocabularies."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
@@ -61,6 +61,20 @@ class Interactions:
 
     def __len__(self) -> int:
         return len(self.item)
+
+    def part(self, kept: npt.NDArray[np.bool_]) -> Self:
+        """The interactions where ``kept``, bool [n], is True, their sessions numbered anew; vocabularies stay."""
+        sessions, session = np.unique(self.session[kept], return_inverse=True)
+        return replace(
+            self,
+            user=self.user[kept],
+            session=session.astype(np.int32),
+            item=self.item[kept],
+            kind=self.kind[kept],
+            time=self.time[kept],
+            market=self.market[kept],
+            n_sessions=len(sessions),
+        )
 
 
 @dataclass(frozen=True, slots=True)

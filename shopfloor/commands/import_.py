@@ -85,11 +85,10 @@ async def _run(importer: "Importer", loaded: "LoadedSettings", output: "Output",
     from rich.markup import escape
 
     from ingestion.importers.run import run_import
-    from ingestion.transports.opening import open_log
+    from shopfloor import wiring
 
     settings = loaded.settings
-    log = await open_log(settings.events_address, "import")
-    try:
+    async with wiring.event_log(settings, "import") as log:
         with output.progress() as bars:
             tasks: dict[str, Any] = {}
 
@@ -101,8 +100,6 @@ async def _run(importer: "Importer", loaded: "LoadedSettings", output: "Output",
             return await run_import(
                 importer, log, settings.data / "imports", lambda: datetime.now(UTC), progress, settings.markets, again
             )
-    finally:
-        await log.close()
 
 
 def show_report(report: dict[str, Any], console: "Console") -> None:
