@@ -38,7 +38,7 @@ class DataProfile(BaseModel):
     markets: dict[str, int]
     """Interactions by market; ``(none)`` where it is not told."""
     popularity: tuple[int, ...]
-    """Interactions with each tenth of the items, the most popular tenth first."""
+    """Interactions with each tenth of the items that had any, the most popular tenth first."""
 
     @property
     def a_day(self) -> float:
@@ -73,8 +73,8 @@ def shift_between(
 ) -> DataShift:
     """How ``interactions`` differ from what the champion learnt, whose items had ``champion_counts`` [i].
 
-    Popularity is compared over the champion's tenths, so that items that changed places are seen, with items that the
-    champion did not know as a part of their own.
+    Popularity is compared over the champion's tenths, so that items that changed places are seen, with items whose
+    interactions the champion did not know as a part of their own.
     """
     tenth_of = dict(zip(champion_items.tolist(), _tenths(champion_counts).tolist(), strict=True))
     tenth = np.array([tenth_of.get(item, TENTHS) for item in interactions.item_ids.tolist()], np.int64)
@@ -126,9 +126,11 @@ def _profile(interactions: Interactions, chosen: npt.NDArray[np.bool_], tenth: L
 
 
 def _tenths(counts: Longs) -> Longs:
-    """The tenth of the items, from 0 for the most popular, that each item is in."""
-    tenth = np.empty(len(counts), np.int64)
-    tenth[np.argsort(-counts, kind="stable")] = np.arange(len(counts)) * TENTHS // max(len(counts), 1)
+    """The tenth of the items with interactions, from 0 for the most popular, that each item is in; TENTHS for items
+    without any: however many products the catalogue adds, the tenths of what customers touch stay what they are."""
+    tenth = np.full(len(counts), TENTHS, np.int64)
+    touched = int((counts > 0).sum())
+    tenth[np.argsort(-counts, kind="stable")[:touched]] = np.arange(touched) * TENTHS // max(touched, 1)
     return tenth
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from feature_repo.activity import KIND_OF_EVENT
 from feature_repo.errors import BadInput
+from training.assortment import NO_CATALOGUE, CatalogueFiles, described, read_assortment
 from training.interactions import Interactions
 
 SESSION_GAP: Final = timedelta(minutes=30)
@@ -84,8 +85,9 @@ CREATE TEMP TABLE lines AS
 SELECT event_id, time_us, kind, customer, session, market,
        unnest(items).item_id AS item_id, generate_subscripts(items, 1) AS place
 FROM visits;
-CREATE TEMP TABLE products AS
-SELECT item_id, (row_number() OVER (ORDER BY item_id) - 1)::INT AS item_code FROM lines GROUP BY item_id;
+CREATE TEMP TABLE vocabulary AS
+SELECT item_id, (row_number() OVER (ORDER BY item_id) - 1)::INT AS item_code
+FROM (SELECT item_id FROM lines UNION SELECT item_id FROM assortment WHERE offered);
 CREATE TEMP TABLE markets AS
 SELECT market, (row_number() OVER (ORDER BY market) - 1)::INT AS market_code
 FROM lines WHERE market IS NOT NULL GROUP BY market;
@@ -97,7 +99,7 @@ SELECT user_code, session_code, item_code, kind::TINYINT AS kind, time_us // 1_0
 FROM lines
 JOIN customers USING (customer)
 JOIN sessions USING (customer, session)
-JOIN products USING (item_id)
+JOIN vocabulary USING (item_id)
 LEFT JOIN markets USING (market)
 ORDER BY session_code, time_us, event_id, place
 """
@@ -128,6 +130,7 @@ class Dataset:
 def read_dataset(
     event_files: Sequence[str],
     *,
+    catalogue: CatalogueFiles = NO_CATALOGUE,
     since: datetime = BEGINNING,
     until: datetime = END,
     window_days: float | None = None,
@@ -136,7 +139,9 @@ def read_dataset(
 ) -> Dataset:
     """Interactions of [since, until), and of those only the last ``window_days`` before the newest one.
 
-    Raises BadInput, saying what there is and what to do, when nothing is left to learn from.
+    Products of the catalogue that nobody touched are in the vocabulary too, if they are offered and were published
+    before ``until``; what describes products is of today. Raises BadInput, saying what there is and what to do, when
+    nothing is left to learn from.
     """
     if not event_files:
         raise BadInput(
@@ -150,6 +155,7 @@ def read_dataset(
         run(_BOTS, {"most": most_events_a_day})
         run(_SESSIONS)
         run("DROP TABLE touches")
+        read_assortment(connection, catalogue, _us(until))
         run(_VOCABULARIES)
         run("DROP TABLE visits")
         left_out = tuple(LeftOut(*row) for row in run("SELECT * FROM bots ORDER BY events DESC, customer").fetchall())
@@ -160,9 +166,10 @@ def read_dataset(
 
 def _dataset(connection: duckdb.DuckDBPyConnection, left_out: tuple[LeftOut, ...]) -> Dataset:
     columns = connection.execute(_COLUMNS).fetchnumpy()
-    item_ids = [row[0] for row in connection.execute("SELECT item_id FROM products ORDER BY item_code").fetchall()]
+    item_ids = [row[0] for row in connection.execute("SELECT item_id FROM vocabulary ORDER BY item_code").fetchall()]
     markets = connection.execute("SELECT market FROM markets ORDER BY market_code").fetchall()
     time = _plain(columns["time"], np.int64)
+    taxonomy, content = described(connection)
     return Dataset(
         interactions=Interactions(
             user=_plain(columns["user_code"], np.int32),
@@ -175,6 +182,8 @@ def _dataset(connection: duckdb.DuckDBPyConnection, left_out: tuple[LeftOut, ...
             markets=tuple(row[0] for row in markets),
             n_users=_value(connection, "SELECT count(*) FROM customers"),
             n_sessions=_value(connection, "SELECT count(*) FROM sessions"),
+            taxonomy=taxonomy,
+            content=content,
         ),
         left_out=left_out,
         first_event=datetime.fromtimestamp(int(time.min()), UTC),

@@ -27,10 +27,25 @@ QUANTITY: Final = "quantity"
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
     """Where each item of a vocabulary stands: ``category`` and its ``parent``, int32 [items], numbered apart from each
-    other, -1 where unknown."""
+    other, -1 where unknown. A category at the top of the tree is its own parent."""
 
     category: Ints
     parent: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What else describes each item of a vocabulary, whether or not anybody touched it yet.
+
+    ``name``: [items], empty where unknown; ``brand``: int32 [items], -1 where unknown; ``price``: float32 [items], of
+    one unit, in one currency for all, NaN where unknown; ``published``: int64 [items], seconds since 1970 UTC, 0 where
+    unknown.
+    """
+
+    name: tuple[str, ...]
+    brand: Ints
+    price: Floats
+    published: Longs
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +53,8 @@ class Interactions:
     """n interactions, ordered by (session, time). Ids are positions in the vocabularies.
 
     ``user``, ``session``, ``item``: int32 [n]; ``kind``: int8 [n] of Kind; ``time``: int64 [n], seconds since 1970
-    UTC; ``market``: int32 [n], -1 where unknown; ``item_ids``: the item vocabulary, ``markets``: the market
-    vocabulary. A session number is unique over all customers.
+    UTC; ``market``: int32 [n], -1 where unknown; ``item_ids``: the item vocabulary, which may hold items without any
+    interaction; ``markets``: the market vocabulary. A session number is unique over all customers.
     """
 
     user: Ints
@@ -54,6 +69,8 @@ class Interactions:
     n_sessions: int
     taxonomy: Taxonomy | None = None
     """Of ``item_ids``; models that know nothing of it go without."""
+    content: Content | None = None
+    """Of ``item_ids`` too."""
 
     @property
     def n_items(self) -> int:

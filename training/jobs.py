@@ -14,6 +14,7 @@ import numpy as np
 
 from feature_repo.errors import Conflict, Corrupt, NotFound
 from training.arrays import read_array
+from training.assortment import NO_CATALOGUE, CatalogueFiles
 from training.blend import BLENDS, blends_of
 from training.bundle import ITEM_COUNTS, DataWindow, Manifest, write_bundle
 from training.candidates import MODELS
@@ -68,6 +69,7 @@ def train(
     since: datetime = BEGINNING,
     until: datetime = END,
     if_new: bool = False,
+    catalogue: CatalogueFiles = NO_CATALOGUE,
 ) -> Trained:
     """Fit every model, compare, write the bundle, register it and make it challenger.
 
@@ -80,6 +82,7 @@ def train(
         progress("read the lake", 0, 1)
         dataset = read_dataset(
             event_files,
+            catalogue=catalogue,
             since=since,
             until=until,
             window_days=settings.window_days,
@@ -216,13 +219,15 @@ def _beside(
 
 
 def _window(dataset: Dataset) -> DataWindow:
+    untouched = int((item_counts(dataset.interactions) == 0).sum())
     return DataWindow(
         first_event=dataset.first_event,
         last_event=dataset.last_event,
         interactions=len(dataset.interactions),
         users=dataset.interactions.n_users,
         sessions=dataset.interactions.n_sessions,
-        items=dataset.interactions.n_items,
+        items=dataset.interactions.n_items - untouched,
+        untouched_items=untouched,
     )
 
 

@@ -29,6 +29,7 @@ def _data(manifest: Manifest, left_out: Sequence[str]) -> Iterator[str]:
     yield (
         f"- {window.interactions:,} interactions in {window.sessions:,} sessions of {window.users:,} customers "
         f"with {window.items:,} items"
+        + (f", and {window.untouched_items:,} products that nobody had touched" if window.untouched_items else "")
     )
     if manifest.evidence is not None:
         for name, counts in (("Kinds", manifest.evidence.data.kinds), ("Markets", manifest.evidence.data.markets)):

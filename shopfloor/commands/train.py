@@ -39,6 +39,7 @@ def train(
     from shopfloor.output import Output
     from shopfloor.settings import LoadedSettings
     from training import jobs
+    from training.assortment import CatalogueFiles
     from training.dataset import BEGINNING, END
     from training.promotion import promote as through_the_gate
 
@@ -54,9 +55,10 @@ def train(
                 tasks[step] = bars.add_task(step, total=total)
             bars.update(tasks[step], completed=done, total=total)
 
+        lake = wiring.lake(settings)
         try:
             trained = jobs.train(
-                wiring.lake(settings).event_files(),
+                lake.event_files(),
                 registry,
                 settings.training,
                 settings.data,
@@ -65,6 +67,7 @@ def train(
                 since=_in_utc(since) or BEGINNING,
                 until=_in_utc(until) or END,
                 if_new=if_new,
+                catalogue=CatalogueFiles(lake.files("products"), lake.files("taxonomy")),
             )
         except jobs.NothingNew as nothing:
             sentence, newest = f"Nothing to do: {nothing}.", nothing.version

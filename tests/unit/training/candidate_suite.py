@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -47,12 +48,14 @@ def equal(one: Candidates, other: Candidates) -> bool:
 class CandidateSuite:
     """Inherit as ``class TestX(CandidateSuite): model = X``.
 
-    ``settings`` are keyword arguments of ``fit``. ``personal`` is False for a model that answers without any history.
+    ``settings`` are keyword arguments of ``fit``. ``personal`` is False for a model that answers without any history,
+    ``for_untouched`` True for one that knows of items without interactions.
     """
 
     model: ClassVar[type[CandidateModel]]
     settings: ClassVar[dict[str, Any]] = {}
     personal: ClassVar[bool] = True
+    for_untouched: ClassVar[bool] = False
 
     def fit(self, interactions: Interactions, seed: int = 7) -> CandidateModel:
         return self.model.fit(interactions, seed=seed, **self.settings)
@@ -146,6 +149,15 @@ class CandidateSuite:
         for item in fitted.propose(history, 8).item:
             position = fitted.because(history, int(item))
             assert position is None or 0 <= position < len(history.item)
+
+    def test_items_that_nobody_touched_are_proposed_only_by_who_knows_of_them(self, board: Interactions) -> None:
+        untouched = np.array([f"untouched {number}" for number in range(5)])
+        fitted = self.fit(replace(board, item_ids=np.concatenate([board.item_ids, untouched])))
+        for history in (self.obvious_history(board), History.of([board.n_items], now=int(board.time.max()))):
+            answer = fitted.propose(history, 100)
+            assert np.all(np.isfinite(answer.score))
+            assert self.for_untouched or np.all(answer.item < board.n_items)
+            fitted.because(history, board.n_items + 1)
 
     @pytest.mark.parametrize(
         "rows",

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingestion.contracts.tables import EVENTS_SCHEMA
+from ingestion.contracts.tables import EVENTS_SCHEMA, PRODUCTS_SCHEMA, TAXONOMY_SCHEMA
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -34,6 +34,26 @@ def write_events(folder: Path, *events: dict[str, Any]) -> list[str]:
         paths.append(str(folder / f"{number}.parquet"))
         pq.write_table(pa.Table.from_pylist(list(part), schema=EVENTS_SCHEMA), paths[-1])
     return paths
+
+
+def write_products(folder: Path, *products: dict[str, Any]) -> list[str]:
+    """One file; a later product is the newer record. ``item_id`` is all that a product needs."""
+    rows = [{"updated_at": NOON, "log_offset": offset} | product for offset, product in enumerate(products)]
+    return _written(folder / "products.parquet", rows, PRODUCTS_SCHEMA)
+
+
+def write_taxonomy(folder: Path, parents: dict[str, str | None], version: str = "1", size: int = 0) -> list[str]:
+    """One file with one version: category to its parent; a ``size`` above theirs leaves it unfinished."""
+    rows = [
+        {"category_id": category, "parent_id": parent, "taxonomy_version": version, "size": size or len(parents)}
+        for category, parent in parents.items()
+    ]
+    return _written(folder / f"taxonomy {version}.parquet", rows, TAXONOMY_SCHEMA)
+
+
+def _written(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> list[str]:
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+    return [str(path)]
 
 
 def a_shop(customers: int = 60) -> list[dict[str, Any]]:

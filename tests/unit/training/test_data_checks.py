@@ -56,6 +56,18 @@ def test_more_of_the_same_is_no_shift() -> None:
     assert max(found.psi.values()) < 0.03
 
 
+def test_products_that_nobody_touched_shift_nothing_until_they_sell() -> None:
+    champion = shop(days=10)
+    more = np.array([*champion.item_ids.tolist(), *(f"untouched {n:03}" for n in range(900))])
+    catalogued = replace(champion, item_ids=more)
+    assert profile_of(catalogued) == profile_of(champion)
+    assert shift(champion, catalogued).psi["item popularity"] == 0
+    assert shift(catalogued, catalogued).psi["item popularity"] == 0
+    sold = replace(catalogued, item=np.where(np.arange(len(catalogued)) % 2, catalogued.item, 500).astype(np.int32))
+    found = shift(catalogued, sold)
+    assert found.moved["item popularity"] == "items the champion did not know from 0.0% to 50.0%"
+
+
 def test_half_of_the_events_lost_lately_is_seen_through_a_long_window() -> None:
     champion = shop(days=30)
     found = shift(champion, joined(champion, shop(days=14, a_day=80, first_day=130)))
