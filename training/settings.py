@@ -1,8 +1,13 @@
 """How models are trained and compared."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
+
+Value = bool | int | float
+"""Of one setting of a model."""
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class GateSettings(BaseModel):
@@ -39,3 +44,8 @@ class TrainingSettings(BaseModel):
     margin: Annotated[float, Field(ge=0)] = 0.01
     """Promotion is refused when the interval of the difference to the champion reaches lower than minus this."""
     gate: GateSettings = GateSettings()
+    models: Mapping[str, Mapping[str, Value]] = {}
+    """Model to its settings by name; what is not named keeps the model's default (``training/model_settings.py``)."""
+    blends: Mapping[str, Mapping[str, Weight]] = {}
+    """Placement to the weights of its models, all of them; a placement not named keeps the defaults of
+    ``training/blend.py``."""

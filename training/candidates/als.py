@@ -9,10 +9,11 @@ starts threads, hence the small solve here.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
+from pydantic import Field
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from feature_repo.errors import Corrupt
@@ -25,10 +26,10 @@ from training.interactions import Floats, History, Interactions, Ints
 
 @dataclass(frozen=True, slots=True)
 class AlsSettings:
-    factors: int = 128
-    iterations: int = 15
-    regularization: float = 20.0
-    alpha: float = 40.0
+    factors: Annotated[int, Field(ge=1)] = 128
+    iterations: Annotated[int, Field(ge=1)] = 15
+    regularization: Annotated[float, Field(gt=0)] = 20.0
+    alpha: Annotated[float, Field(gt=0)] = 40.0
     """Confidence in an item seen once; what was never touched has confidence 1. Kinds multiply it."""
 
 
@@ -37,6 +38,7 @@ class Als:
     """``factors`` float32 [items, f]; ``gram`` float32 [f, f]: factors' factors plus the regularisation."""
 
     name: ClassVar[str] = "als"
+    defaults: ClassVar[AlsSettings] = AlsSettings()
 
     factors: Floats
     gram: Floats
@@ -47,7 +49,7 @@ class Als:
         from implicit.cpu.als import AlternatingLeastSquares
         from threadpoolctl import threadpool_limits
 
-        settings = settings or AlsSettings()
+        settings = settings or cls.defaults
         # implicit runs its own threads over rows; BLAS threads below them would only be in the way.
         with threadpool_limits(1, "blas"):
             model = AlternatingLeastSquares(

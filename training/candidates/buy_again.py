@@ -8,10 +8,11 @@ does not.
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from feature_repo.activity import Kind
 from feature_repo.errors import Corrupt
@@ -24,15 +25,15 @@ from training.interactions import Floats, History, Interactions, Ints
 
 @dataclass(frozen=True, slots=True)
 class BuyAgainSettings:
-    order_decay: float = 0.9
+    order_decay: Annotated[float, Field(gt=0, le=1)] = 0.9
     """What an order counts for each later order of the same customer."""
-    repeat_power: float = 0.5
+    repeat_power: Annotated[float, Field(ge=0)] = 0.5
     """How much the repeat interest of an item bends its personal frequency; 0 for not at all."""
-    repeat_prior: float = 20.0
+    repeat_prior: Annotated[float, Field(gt=0)] = 20.0
     """Buyers that the average repeat interest is worth in every item's."""
-    group: float = 8.0
+    group: Annotated[float, Field(ge=0)] = 8.0
     """Weight of the share of all orders that hold an item; 0 proposes the customer's own items only."""
-    group_half_life_days: float = 60.0
+    group_half_life_days: Annotated[float, Field(gt=0)] = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class BuyAgain:
     """
 
     name: ClassVar[str] = "buy_again"
+    defaults: ClassVar[BuyAgainSettings] = BuyAgainSettings()
 
     repeat: Floats
     share: Floats
@@ -54,7 +56,7 @@ class BuyAgain:
     @classmethod
     def fit(cls, interactions: Interactions, seed: int = 0, settings: BuyAgainSettings | None = None) -> Self:
         """Count purchases; nothing here is random, ``seed`` is ignored."""
-        settings = settings or BuyAgainSettings()
+        settings = settings or cls.defaults
         bought = interactions.kind == Kind.BUY
         user, item, time = interactions.user[bought], interactions.item[bought], interactions.time[bought]
         lines = np.unique(np.stack((user, time, item)), axis=1)

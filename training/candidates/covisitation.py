@@ -6,10 +6,11 @@ half of it back; weights fall with the steps and the time between the two and wi
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import Annotated, ClassVar, Final, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from feature_repo.activity import Kind
 from feature_repo.errors import Corrupt
@@ -24,30 +25,30 @@ DAY: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class CovisitationSettings:
-    window: int = 10
+    window: Annotated[int, Field(ge=1)] = 10
     """Pairs further apart than this many interactions are not counted."""
-    step_decay: float = 0.8
+    step_decay: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Factor for each step between the two beyond the first."""
-    gap_days: float = 7.0
-    """The time between the two after which a pair counts 1/e."""
-    age_days: float = 60.0
-    """The age of a pair, counted from the newest interaction, after which it counts 1/e."""
-    backward: float = 0.5
+    gap_days: Annotated[float, Field(ge=0)] = 7.0
+    """The time between the two after which a pair counts 1/e; 0 for never."""
+    age_days: Annotated[float, Field(ge=0)] = 60.0
+    """The age of a pair, counted from the newest interaction, after which it counts 1/e; 0 for never."""
+    backward: Annotated[float, Field(ge=0)] = 0.5
     """Weight of the way from the later item to the earlier one."""
-    view: float = 1.0
-    wish: float = 2.0
-    cart: float = 3.0
-    buy: float = 3.0
+    view: Annotated[float, Field(ge=0)] = 1.0
+    wish: Annotated[float, Field(ge=0)] = 2.0
+    cart: Annotated[float, Field(ge=0)] = 3.0
+    buy: Annotated[float, Field(ge=0)] = 3.0
     """Weight of the item that is led to, by what the customer did with it; 0 leaves such interactions out."""
     returns: bool = True
     """Count the way from an item back to itself, so that items already seen come up as often as customers return."""
-    popularity: float = 0.3
+    popularity: Annotated[float, Field(ge=0)] = 0.3
     """A target's weight is divided by its number of interactions to this power."""
-    neighbours: int = 100
+    neighbours: Annotated[int, Field(ge=1)] = 100
     """Strongest targets kept for each item."""
-    length: int = 30
+    length: Annotated[int, Field(ge=1)] = 30
     """Last interactions of the customer that are asked."""
-    click_decay: float = 0.8
+    click_decay: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Factor for each interaction between the asked one and the last."""
 
     @property

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar, Final, NamedTuple, Self, TypeAlias
+from typing import Annotated, ClassVar, Final, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+from pydantic import Field
 
 from feature_repo.errors import Corrupt
 from training.arrays import read_array, read_settings, write_array, write_settings
@@ -35,15 +36,15 @@ LARGEST_DENSE: Final = 60_000
 
 @dataclass(frozen=True, slots=True)
 class GraphFilterSettings:
-    user_power: float = 0.3
-    item_power: float = 0.4
+    user_power: Annotated[float, Field(ge=0)] = 0.3
+    item_power: Annotated[float, Field(ge=0)] = 0.4
     """A customer and an item count by their summed interest to minus this power; GF-CF has one half for both."""
-    factors: int = 256
+    factors: Annotated[int, Field(ge=0)] = 256
     """Singular vectors of the low-pass filter; 0 leaves it out."""
-    low_pass: float = 1.5
+    low_pass: Annotated[float, Field(ge=0)] = 1.5
     """Weight of the low-pass filter beside the linear one."""
-    neighbours: int = 400
-    half_life_days: float = 0.0
+    neighbours: Annotated[int, Field(ge=1)] = 400
+    half_life_days: Annotated[float, Field(ge=0)] = 0.0
     """Age after which an interaction of the history counts half; 0 for never."""
 
 
@@ -53,6 +54,7 @@ class GraphFilter:
     int32, ``weight`` float32."""
 
     name: ClassVar[str] = "graph_filter"
+    defaults: ClassVar[GraphFilterSettings] = GraphFilterSettings()
 
     start: Longs
     item: Ints
@@ -61,7 +63,7 @@ class GraphFilter:
 
     @classmethod
     def fit(cls, interactions: Interactions, seed: int = 0, settings: GraphFilterSettings | None = None) -> Self:
-        settings = settings or GraphFilterSettings()
+        settings = settings or cls.defaults
         preference = preferences(interactions)
         linear = _normalised(preference, settings.user_power, settings.item_power)
         transposed = linear.T.tocsr()

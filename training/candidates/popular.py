@@ -6,10 +6,11 @@ Dirichlet prior of ``prior`` interactions), so that a market with little or no d
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from feature_repo.errors import Corrupt
 from training.arrays import read_array, read_settings, write_array, write_settings
@@ -23,8 +24,8 @@ DEPTH: Final = 5000
 
 @dataclass(frozen=True, slots=True)
 class PopularSettings:
-    half_life_days: float = 14.0
-    prior: float = 50.0
+    half_life_days: Annotated[float, Field(gt=0)] = 14.0
+    prior: Annotated[float, Field(ge=0)] = 50.0
     """Interactions (a view counts 1) that the experience of all markets is worth in each."""
 
 
@@ -33,6 +34,7 @@ class Popular:
     """``item`` int32 and ``score`` float32 [markets + 1, min(items, DEPTH)], best first; the last row: all markets."""
 
     name: ClassVar[str] = "popular"
+    defaults: ClassVar[PopularSettings] = PopularSettings()
 
     item: Ints
     score: Floats
@@ -41,7 +43,7 @@ class Popular:
     @classmethod
     def fit(cls, interactions: Interactions, seed: int = 0, settings: PopularSettings | None = None) -> Self:
         """Count; nothing here is random, ``seed`` is ignored."""
-        settings = settings or PopularSettings()
+        settings = settings or cls.defaults
         newest = interactions.time.max(initial=0)
         weight = interest(interactions.kind) * decay(newest - interactions.time, settings.half_life_days)
         everywhere = np.bincount(interactions.item, weight, interactions.n_items)

@@ -7,10 +7,11 @@ sessions, late clicks and items near the shared click count more. ``VMIS`` and `
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import Annotated, ClassVar, Final, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from feature_repo.errors import Corrupt
 from training.arrays import read_array, read_settings, write_array, write_settings
@@ -28,23 +29,23 @@ LONGEST_SESSION: Final = 100
 class KnnSettings:
     """Which sessions are neighbours and how they vote. A scale of 0 switches its weight off."""
 
-    m: int = 500
+    m: Annotated[int, Field(ge=1)] = 500
     """Most recent sessions looked at, over all items of the visit."""
-    k: int = 100
+    k: Annotated[int, Field(ge=1)] = 100
     """Most similar of them that vote."""
-    length: int = 9
+    length: Annotated[int, Field(ge=1)] = 9
     """Last distinct items of the visit that count."""
-    click_scale: float = 0.0
+    click_scale: Annotated[float, Field(ge=0)] = 0.0
     """STAN's lambda 1, in clicks from the last one; 0 for VMIS' linear decay."""
-    recency_days: float = 0.0
+    recency_days: Annotated[float, Field(ge=0)] = 0.0
     """STAN's lambda 2: the age after which a session counts 1/e."""
-    neighbour_scale: float = 0.0
+    neighbour_scale: Annotated[float, Field(ge=0)] = 0.0
     """STAN's lambda 3, in items from the newest shared item within the neighbour."""
     cosine: bool = False
     """Divide a similarity by the root of the neighbour's length, as STAN does."""
     linear_match: bool = True
     """VMIS: a neighbour whose newest shared item lies d clicks back votes with 1 - d/10."""
-    idf: float = 1.0
+    idf: Annotated[float, Field(ge=0)] = 1.0
     """Exponent of log(sessions / sessions with the item) in an item's score."""
     second_order: bool = False
     """Where the neighbours know fewer items than asked, go on with what visitors of those items went to."""
@@ -65,6 +66,7 @@ class SessionKnn:
     """
 
     name: ClassVar[str] = "session_knn"
+    defaults: ClassVar[KnnSettings] = STAN
 
     settings: KnnSettings
     session_start: npt.NDArray[np.int64]
@@ -78,8 +80,9 @@ class SessionKnn:
     """Whether the item clicked last is eligible, see ``reloads_are_common``."""
 
     @classmethod
-    def fit(cls, interactions: Interactions, seed: int = 0, settings: KnnSettings = STAN) -> Self:
+    def fit(cls, interactions: Interactions, seed: int = 0, settings: KnnSettings | None = None) -> Self:
         """Index the sessions; nothing here is random, ``seed`` is ignored."""
+        settings = settings or cls.defaults
         start, item, last_time = _distinct_in_order(interactions)
         item_start, item_session, item_place, frequency = index_sessions(start, item, interactions.n_items, settings.m)
         n_sessions = len(start) - 1

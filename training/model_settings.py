@@ -1,0 +1,100 @@
+"""Settings of the candidate models and weights of the blends, where a shop has its own in ``shopfloor.toml``.
+
+What can be set is what the models' settings classes have, within the bounds they give; nothing is named here again.
+Checking imports every model (120 MB), so it happens where models are fitted and not wherever settings are read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from feature_repo.errors import Misconfigured
+from training.blend import BLENDS, RETURNING
+from training.bundle import Blends
+from training.candidates import MODELS
+from training.candidates.candidate import CandidateModel
+from training.interactions import Interactions
+from training.settings import TrainingSettings, Value
+
+_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """What models are fitted and blended with."""
+
+    models: Mapping[str, Any]
+    """Model to its settings, of the class of its ``defaults``; a model that is not here has its defaults."""
+    blends: Blends
+
+    @classmethod
+    def of(cls, settings: TrainingSettings) -> Self:
+        """The defaults with what the shop set; Misconfigured, naming the setting and what is allowed."""
+        models = {name: _settings_of(name, values) for name, values in settings.models.items()}
+        for placement, weights in settings.blends.items():
+            _check_blend(placement, weights)
+        return cls(models, {**BLENDS, **settings.blends})
+
+    def fit(self, name: str, interactions: Interactions, seed: int) -> CandidateModel:
+        if name not in self.models:
+            return MODELS[name].fit(interactions, seed=seed)
+        configurable: Any = MODELS[name]
+        fitted: CandidateModel = configurable.fit(interactions, seed=seed, settings=self.models[name])
+        return fitted
+
+    def values(self, name: str) -> dict[str, Value]:
+        """Every setting of a model by name; none for a model that has no settings."""
+        settings = self.models.get(name, defaults_of(name))
+        return {} if settings is None else asdict(settings)
+
+    def with_values(self, name: str, values: Mapping[str, Value]) -> Self:
+        """The same with some settings of one model changed."""
+        changed = replace(self.models.get(name, defaults_of(name)), **values)
+        return replace(self, models={**self.models, name: changed})
+
+
+def defaults_of(name: str) -> Any:
+    """The settings a model is fitted with when nothing else is said; None for a model without settings."""
+    return getattr(MODELS[name], "defaults", None)
+
+
+def _settings_of(name: str, values: Mapping[str, Value]) -> Any:
+    where = f"training.models.{name}"
+    if name not in MODELS:
+        raise Misconfigured(f"setting {where}: there is no such model; known are {', '.join(MODELS)}")
+    defaults = defaults_of(name)
+    fields = {} if defaults is None else asdict(defaults)
+    for field in values:
+        if field not in fields:
+            allowed = f"known are {', '.join(fields)}" if fields else "this model has no settings"
+            raise Misconfigured(f"setting {where}.{field}: there is no such setting; {allowed}")
+    try:
+        checked = _schema(name).model_validate(dict(values)).model_dump(include=set(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0])
+        raise Misconfigured(f"setting {where}.{field}: {first['msg']} (got {first['input']})") from error
+    return None if defaults is None else replace(defaults, **checked)
+
+
+def _schema(name: str) -> type[BaseModel]:
+    """A contract with the fields, types and bounds of a model's settings class."""
+    defaults = defaults_of(name)
+    types = {} if defaults is None else get_type_hints(type(defaults), include_extras=True)
+    fields: dict[str, Any] = {field: (types[field], value) for field, value in asdict(defaults).items()}
+    return create_model(name, __config__=_STRICT, **fields)
+
+
+def _check_blend(placement: str, weights: Mapping[str, float]) -> None:
+    where = f"training.blends.{placement}"
+    bases = [name for name in BLENDS if not name.endswith(RETURNING)]
+    if placement.removesuffix(RETURNING) not in bases:
+        known = f"{', '.join(bases)}, each also with {RETURNING} for who has not clicked in this visit yet"
+        raise Misconfigured(f"setting {where}: there is no such placement; known are {known}")
+    for model in weights:
+        if model not in MODELS:
+            raise Misconfigured(f"setting {where}.{model}: there is no such model; known are {', '.join(MODELS)}")
+    if not any(weights.values()):
+        raise Misconfigured(f"setting {where}: no model has a weight above 0; leave it out to have the default weights")
