@@ -2,15 +2,17 @@
 
 import asyncio
 import gc
+import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry
 
+from feature_repo.errors import TryLater
 from feature_repo.online import OnlineFeatures
 from feature_repo.opening import open_online_features
 from ingestion.sinks.lake import Lake
@@ -23,11 +25,14 @@ from ingestion.transports.opening import open_log
 from shopfloor.settings import Settings
 
 if TYPE_CHECKING:
+    import duckdb
     from fastapi import FastAPI
 
     from training.registry import ModelRegistry
 
 # What only the service needs (FastAPI, numba, SciPy) is imported there: it would cost each worker 130 MB.
+
+SCRATCH_MEMORY: Final = "512MB"
 
 
 @asynccontextmanager
@@ -51,6 +56,29 @@ async def online_features(settings: Settings) -> AsyncIterator[OnlineFeatures]:
 
 def lake(settings: Settings) -> Lake:
     return Lake(settings.lake_address)
+
+
+@contextmanager
+def scratch_database(settings: Settings) -> "Iterator[duckdb.DuckDBPyConnection]":
+    """An empty DuckDB in memory for one question, which spills into the data folder; gone afterwards.
+
+    What it meets of the world, a file that went away or a full disk, is raised as TryLater.
+    """
+    import duckdb
+
+    settings.data.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".spill-", dir=settings.data) as spill:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": SCRATCH_MEMORY,
+            "temp_directory": spill,
+            "threads": 2,
+            "preserve_insertion_order": False,
+        }
+        with duckdb.connect(":memory:", config=config) as database:
+            try:
+                yield database
+            except (duckdb.IOException, duckdb.HTTPException, duckdb.OutOfMemoryException) as error:
+                raise TryLater(f"the lake could not be counted: {error}; make room and run it again") from error
 
 
 def model_registry(settings: Settings) -> "ModelRegistry":

@@ -28,13 +28,21 @@ def draw_means(values: npt.NDArray[np.float64], cluster: Ints, n_clusters: int, 
     told = ~np.isnan(values)
     sums = np.stack([np.bincount(cluster, column, n_clusters) for column in np.where(told, values, 0.0).T], axis=1)
     sizes = np.stack([np.bincount(cluster, column, n_clusters) for column in told.T], axis=1)
-    rng = np.random.default_rng(seed)
-    means = np.empty((DRAWS, values.shape[1]))
+    return draw_ratios(sums.astype(np.float64), sizes.astype(np.float64), seed)
+
+
+def draw_ratios(sums: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:
+    """Sum of ``sums`` over sum of ``sizes``, both [clusters, m], over DRAWS resamples of the clusters: [DRAWS, m].
+
+    Resamples are the same for the same seed and number of clusters; NaN where one has nothing of a column.
+    """
+    rng, n_clusters = np.random.default_rng(seed), len(sums)
+    ratios = np.empty((DRAWS, sums.shape[1]))
     for draw in range(DRAWS):
         drawn = np.bincount(rng.integers(n_clusters, size=n_clusters), minlength=n_clusters)
         size = drawn @ sizes
-        means[draw] = np.divide(drawn @ sums, size, out=np.full(len(size), np.nan), where=size > 0)
-    return means
+        ratios[draw] = np.divide(drawn @ sums, size, out=np.full(len(size), np.nan), where=size > 0)
+    return ratios
 
 
 def interval(value: float, draws: npt.NDArray[np.float64]) -> Interval:
