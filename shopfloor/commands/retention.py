@@ -70,16 +70,16 @@ def _document(rows: "list[Row]", seen: "Observation", first: datetime) -> dict[s
 def _show(console: "Console", rows: "list[Row]", seen: "Observation") -> None:
     from rich.table import Table
 
-    from training.evaluation.retention import HEADINGS, MEASURES
+    from training.evaluation.retention import MEASURES, WORDING
 
-    table = Table("", *HEADINGS.values(), title=f"Watched up to {seen.end:%Y-%m-%d}; 95 % intervals over customers")
-    for first in range(0, len(rows), len(MEASURES)):
-        of_slice = rows[first : first + len(MEASURES)]
-        table.add_row(of_slice[0].slice, *(_cell(row) for row in of_slice))
+    table = Table("", "", title=f"Watched up to {seen.end:%Y-%m-%d}; 95 % intervals over customers")
+    for heading in ("value", "95 % interval", "of"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        told, counted = WORDING[row.measure]
+        figure = ("", "not watched long enough")
+        if row.figure is not None:
+            figure = f"{row.figure.value:.3f}", f"{row.figure.low:.3f} to {row.figure.high:.3f}"
+        begins, ends = row.measure == MEASURES[0], row.measure == MEASURES[-1]
+        table.add_row(row.slice if begins else "", told, *figure, f"{row.of:,.0f} {counted}", end_section=ends)
     console.print(table)
-
-
-def _cell(row: "Row") -> str:
-    if row.figure is None:
-        return "not watched long enough"
-    return f"{row.figure.value:.3f} ({row.figure.low:.3f} to {row.figure.high:.3f})\nof {row.of:,.0f}"

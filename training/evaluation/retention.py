@@ -39,12 +39,13 @@ class Measure(StrEnum):
 
 
 MEASURES: Final = tuple(Measure)
-HEADINGS: Final[Mapping[Measure, str]] = {
-    Measure.RETURN_7: "came back within 7 days\nof days with a visit",
-    Measure.RETURN_28: "came back within 28 days\nof days with a visit",
-    Measure.SECOND_PURCHASE: f"second order within {SECOND_PURCHASE_DAYS} days\nof customers with a first one",
-    Measure.ORDERS_A_MONTH: "orders a month\nof customer-months",
+WORDING: Final[Mapping[Measure, tuple[str, str]]] = {
+    Measure.RETURN_7: ("came back within 7 days", "days with a visit"),
+    Measure.RETURN_28: ("came back within 28 days", "days with a visit"),
+    Measure.SECOND_PURCHASE: (f"second order within {SECOND_PURCHASE_DAYS} days", "first orders"),
+    Measure.ORDERS_A_MONTH: ("orders a customer-month", "customer-months"),
 }
+"""What a measure is called, and what is counted below its line."""
 
 _SUMS: Final = f"""
 WITH days AS (
