@@ -14,6 +14,7 @@
 | shopfloor_model_loaded                 | gauge     | version               | 1 for the model that answers            |
 | shopfloor_model_swaps_total            | counter   |                       | models taken over                       |
 | shopfloor_model_refused_total          | counter   |                       | bundles refused as corrupt or unusable  |
+| shopfloor_feature_drift                | gauge     | feature               | stability index against the training    |
 """
 
 import time
@@ -51,6 +52,9 @@ class Metrics:
         self.model_loaded = Gauge("shopfloor_model_loaded", "1 for the model in use", ("version",), registry=registry)
         self.model_swaps = Counter("shopfloor_model_swaps", "Models taken over", registry=registry)
         self.model_refused = Counter("shopfloor_model_refused", "Bundles refused", registry=registry)
+        self.feature_drift = Gauge(
+            "shopfloor_feature_drift", "Stability index against the training", ("feature",), registry=registry
+        )
 
 
 class MeasureRequests:

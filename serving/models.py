@@ -7,7 +7,7 @@ a rollback swaps at once.
 import asyncio
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -15,7 +15,9 @@ import numpy as np
 
 from feature_repo.errors import Corrupt, ShopfloorError, TryLater
 from serving.catalogue import Alignment, Catalogue
+from serving.drift import Drift
 from serving.metrics import Metrics
+from serving.settings import ServingSettings
 from training.blend import propose
 from training.bundle import Bundle
 from training.interactions import History
@@ -36,10 +38,11 @@ class Registry(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A bundle, and where its items stand in the catalogue."""
+    """A bundle, where its items stand in the catalogue, and what it counts of its answers."""
 
     bundle: Bundle
     alignment: Alignment
+    drift: Drift = field(default_factory=Drift)
 
 
 class ModelSlot:
@@ -63,12 +66,13 @@ class ModelSlot:
 
 class ModelFollower:
     def __init__(
-        self, registry: Registry, slot: ModelSlot, catalogue: Catalogue, poll_seconds: float, metrics: Metrics
+        self, registry: Registry, slot: ModelSlot, catalogue: Catalogue, settings: ServingSettings, metrics: Metrics
     ) -> None:
         self._registry = registry
         self._slot = slot
         self._catalogue = catalogue
-        self._poll_seconds = poll_seconds
+        self._poll_seconds = settings.model_poll_seconds
+        self._most_drift = settings.most_drift
         self._metrics = metrics
         self._refused: str | None = None
         self._refused_rounds = 0
@@ -92,6 +96,8 @@ class ModelFollower:
                 self._metrics.model_swaps.inc()
                 self._metrics.model_loaded.clear()
                 self._metrics.model_loaded.labels(version).set(1)
+                self._metrics.feature_drift.clear()
+                model.drift.publish()
                 logger.info("model %s answers now", version)
             slot.problem = self._refused = None
         except ShopfloorError as error:
@@ -105,13 +111,14 @@ class ModelFollower:
         try:
             folder = await asyncio.to_thread(self._registry.fetch, version)
             bundle = await asyncio.to_thread(_opened, folder, version)
+            drift = await asyncio.to_thread(Drift.of, bundle, folder, self._most_drift, self._metrics.feature_drift)
         except TryLater:
             raise
         except Exception:
             self._refused, self._refused_rounds = version, 0
             self._metrics.model_refused.inc()
             raise
-        return ServedModel(bundle, self._catalogue.align(bundle.item_index))
+        return ServedModel(bundle, self._catalogue.align(bundle.item_index), drift)
 
     def _due(self, version: str) -> bool:
         """A refused version is tried again only now and then: somebody may have restored its files."""

@@ -19,6 +19,7 @@ class Placement:
     ``again``: what the customer bought may be proposed, even if the product is not marked as rebuyable.
     ``mixes``: no category may take more than its share.
     ``context_kind``: what the items of the question mean, a view or a cart.
+    ``on_page``: asked for a customer who is there; False where the shop asks about customers who are not.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Placement:
     again: bool = False
     mixes: bool = False
     context_kind: Kind = Kind.VIEW
+    on_page: bool = True
 
 
 PLACEMENTS: Final[Mapping[str, Placement]] = MappingProxyType(
@@ -40,7 +42,7 @@ PLACEMENTS: Final[Mapping[str, Placement]] = MappingProxyType(
             Placement("category"),
             Placement("search-empty", mixes=True),
             Placement("buy-again", fills=False, again=True),
-            Placement("email", mixes=True),
+            Placement("email", mixes=True, on_page=False),
         )
     }
 )

@@ -32,6 +32,8 @@ class Readiness(msgspec.Struct, frozen=True):
 async def readiness(service: Service) -> Readiness:
     log, online = await asyncio.gather(_answers(service.parts.log.check()), _answers(_read(service)))
     parts = {"log": log, "online": online, "catalogue": _catalogue(service), "model": _model(service)}
+    if service.slot.current is not None:
+        parts["drift"] = PartState("ok", service.slot.current.drift.says())
     states = {part.state for part in parts.values()}
     if "starting" in states:
         return Readiness("starting", parts)

@@ -82,6 +82,8 @@ class Recommender:
         ranked, ladder = self._ranked(context)
         chosen, propensities = self._explored(context, self._ruled(context, ranked), ranked)
         answer = self._answer(context, chosen, ladder)
+        if context.model is not None:
+            context.model.drift.count(question, context.placement, context.customer, now.timestamp())
         self._expose(context, answer, propensities, now)
         return answer
 

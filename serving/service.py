@@ -74,7 +74,7 @@ class Service:
             catalogue=catalogue,
             feed=CatalogueFeed(catalogue, parts.lake, parts.log, metrics),
             slot=slot,
-            follower=ModelFollower(parts.registry, slot, catalogue, settings.model_poll_seconds, metrics),
+            follower=ModelFollower(parts.registry, slot, catalogue, settings, metrics),
             exposures=exposures,
             events=EventIntake(parts.log, catalogue, trending, recent, parts.markets, parts.clock, metrics),
             products=CatalogueIntake(parts.log, parts.clock),

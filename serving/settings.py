@@ -31,6 +31,8 @@ class ServingSettings(BaseModel):
     placements that mix categories; 0 for not at all. Within a visit near-copies are what is looked for."""
     pins: Mapping[str, tuple[Id, ...]] = {}
     """Placement to items that stand first there, as far as the market sells them."""
+    most_drift: Annotated[float, Field(gt=0)] = 0.25
+    """Stability index up to which what answers are made from counts as what the model learnt from (docs/drift.md)."""
     explore_share: Annotated[float, Field(ge=0, le=0.2)] = 0.0
     """Share of places in an answer that show another candidate than the best, drawn at random with a logged
     probability, so that `shopfloor estimate` can tell what another model would earn. A long answer explores less than

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from feature_repo.activity import Kind
 from training.interactions import Interactions, Longs
+from training.traffic import Traffic, replayed_traffic
 
 DAY_SECONDS: Final = 86_400
 TENTHS: Final = 10
@@ -39,6 +40,8 @@ class DataProfile(BaseModel):
     """Interactions by market; ``(none)`` where it is not told."""
     popularity: tuple[int, ...]
     """Interactions with each tenth of the items that had any, the most popular tenth first."""
+    traffic: Traffic = {}
+    """What answers would have been made from at the newest interactions, which serving compares its own with."""
 
     @property
     def a_day(self) -> float:
@@ -60,7 +63,9 @@ class DataShift(BaseModel):
 
 
 def profile_of(interactions: Interactions) -> DataProfile:
-    return _profile(interactions, np.ones(len(interactions), np.bool_), _tenths(item_counts(interactions)))
+    tenth = popularity_tenths(item_counts(interactions))
+    whole = _profile(interactions, np.ones(len(interactions), np.bool_), tenth)
+    return whole.model_copy(update={"traffic": replayed_traffic(interactions, tenth)})
 
 
 def item_counts(interactions: Interactions) -> Longs:
@@ -76,7 +81,7 @@ def shift_between(
     Popularity is compared over the champion's tenths, so that items that changed places are seen, with items whose
     interactions the champion did not know as a part of their own.
     """
-    tenth_of = dict(zip(champion_items.tolist(), _tenths(champion_counts).tolist(), strict=True))
+    tenth_of = dict(zip(champion_items.tolist(), popularity_tenths(champion_counts).tolist(), strict=True))
     tenth = np.array([tenth_of.get(item, TENTHS) for item in interactions.item_ids.tolist()], np.int64)
     whole = _profile(interactions, np.ones(len(interactions), np.bool_), tenth)
     new = interactions.time > champion.last
@@ -125,7 +130,7 @@ def _profile(interactions: Interactions, chosen: npt.NDArray[np.bool_], tenth: L
     )
 
 
-def _tenths(counts: Longs) -> Longs:
+def popularity_tenths(counts: Longs) -> Longs:
     """The tenth of the items with interactions, from 0 for the most popular, that each item is in; TENTHS for items
     without any: however many products the catalogue adds, the tenths of what customers touch stay what they are."""
     tenth = np.full(len(counts), TENTHS, np.int64)
