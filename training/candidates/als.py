@@ -14,10 +14,10 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 import scipy.sparse as sp
 from pydantic import Field
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from feature_repo.errors import Corrupt
 from training.arrays import read_array, read_settings, write_array, write_settings
+from training.candidates.als_kernel import Rounded, nearest, rounded
 from training.candidates.candidate import NONE, Candidates
 from training.candidates.interest import interest, strongest
 from training.candidates.top import top
@@ -35,7 +35,8 @@ class AlsSettings:
 
 @dataclass(frozen=True, slots=True)
 class Als:
-    """``factors`` float32 [items, f]; ``gram`` float32 [f, f]: factors' factors plus the regularisation."""
+    """``factors`` float32 [items, f]; ``gram`` float32 [f, f]: factors' factors plus the regularisation, and its
+    ``inverse``; ``rounded``: the factors in eight bits, for finding the nearest items."""
 
     name: ClassVar[str] = "als"
     defaults: ClassVar[AlsSettings] = AlsSettings()
@@ -43,6 +44,15 @@ class Als:
     factors: Floats
     gram: Floats
     settings: AlsSettings
+    inverse: Floats
+    rounded: Rounded
+
+    @classmethod
+    def of(cls, factors: Floats, gram: Floats, settings: AlsSettings) -> Self:
+        """The model with what follows from its factors."""
+        # The pseudo-inverse, for the factors of a catalogue of a few items may depend on each other.
+        inverse = np.linalg.pinv(gram.astype(np.float64), hermitian=True).astype(np.float32)
+        return cls(factors, gram, settings, inverse, Rounded(*rounded(factors)))
 
     @classmethod
     def fit(cls, interactions: Interactions, seed: int = 0, settings: AlsSettings | None = None) -> Self:
@@ -62,21 +72,22 @@ class Als:
             model.fit(preferences(interactions), show_progress=False)
             factors = np.ascontiguousarray(model.item_factors, dtype=np.float32)
             gram = factors.T @ factors + settings.regularization * np.eye(factors.shape[1], dtype=np.float32)
-        return cls(factors, gram.astype(np.float32), settings)
+        return cls.of(factors, gram.astype(np.float32), settings)
 
     def propose(self, history: History, n: int) -> Candidates:
         """The items nearest to the customer's taste; nothing when no item of the history is known."""
         item, weight = strongest(history)
         if n < 1 or not len(item):
             return NONE
-        return top(self.factors @ self._taste(item, weight), n)
+        taste = self._contributions(item, weight).sum(axis=0)
+        return Candidates(*nearest(self.factors, *self.rounded, taste, n))
 
     def propose_batch(self, histories: Sequence[History], n: int) -> list[Candidates]:
         tastes = np.zeros((len(histories), self.factors.shape[1]), np.float32)
         for row, history in enumerate(histories):
             item, weight = strongest(history)
             if len(item):
-                tastes[row] = self._taste(item, weight)
+                tastes[row] = self._contributions(item, weight).sum(axis=0)
         return [top(scores, n) for scores in tastes @ self.factors.T]
 
     def because(self, history: History, item: int) -> int | None:
@@ -84,16 +95,15 @@ class Als:
         return self.because_each(history, np.asarray([item], np.int32))[0]
 
     def because_each(self, history: History, items: Ints) -> list[int | None]:
-        """``because`` for several items, with one factorisation for all of them."""
+        """``because`` for several items, with one fold-in for all of them."""
         known, weight = strongest(history)
         if not len(known) or np.any((items < 0) | (items >= len(self.factors))):
             return [None] * len(items)
-        y = self.factors[known]
-        share = (y @ _solve(self._normal(y, weight), self.factors[items].T)) * (weight * self.settings.alpha)[:, None]
-        strongest_row = share.argmax(axis=0)
+        share = self.factors[items] @ self._contributions(known, weight).T
+        newest = {item: position for position, item in enumerate(history.item.tolist())}
         return [
-            int(np.flatnonzero(history.item == known[row])[-1]) if share[row, column] > 0 else None
-            for column, row in enumerate(strongest_row.tolist())
+            newest[item] if largest > 0 else None
+            for item, largest in zip(known[share.argmax(axis=1)].tolist(), share.max(axis=1).tolist(), strict=True)
         ]
 
     def alike(self, items: Ints) -> Floats:
@@ -114,16 +124,24 @@ class Als:
             settings = AlsSettings(**read_settings(folder))
         except TypeError as error:
             raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
-        return cls(read_array(folder, "factors", np.float32, 2), read_array(folder, "gram", np.float32, 2), settings)
+        return cls.of(read_array(folder, "factors", np.float32, 2), read_array(folder, "gram", np.float32, 2), settings)
 
-    def _taste(self, item: Ints, weight: Floats) -> Floats:
-        """The customer's vector [f]: (Y'CY + λI)⁻¹ Y'Cp over the items of the history."""
-        y = self.factors[item]
-        return _solve(self._normal(y, weight), y.T @ (weight * self.settings.alpha))
+    def _contributions(self, item: Ints, weight: Floats) -> Floats:
+        """What each item of the history adds to the customer's vector, float32 [m, f]: together (Y'CY + λI)⁻¹ Y'Cp.
 
-    def _normal(self, y: Floats, weight: Floats) -> Floats:
-        extra = weight * self.settings.alpha - 1.0
-        return np.asarray(self.gram + (y.T * extra) @ y, dtype=np.float32)
+        With G for the gram, Y for the m factors and E for their confidence beyond 1, the same is C (I + YG⁻¹Y'E)⁻¹ YG⁻¹
+        (Woodbury): m equations in place of f, which is less where the history is short.
+        """
+        confidence = weight * self.settings.alpha
+        y, beyond = self.factors[item], confidence - 1.0
+        if len(item) > len(self.gram):
+            solved = np.linalg.solve(self.gram + (y.T * beyond) @ y, y.T).T
+        else:
+            right = y @ self.inverse
+            left = (right @ y.T) * beyond
+            np.fill_diagonal(left, left.diagonal() + 1.0)
+            solved = np.linalg.solve(left, right)
+        return np.asarray(solved * confidence[:, None], dtype=np.float32)
 
 
 def preferences(interactions: Interactions) -> "sp.csr_matrix[np.float32]":
@@ -134,12 +152,3 @@ def preferences(interactions: Interactions) -> "sp.csr_matrix[np.float32]":
     last = np.r_[(np.diff(user) != 0) | (np.diff(item) != 0), True][: len(user)]
     shape = (interactions.n_users, interactions.n_items)
     return sp.csr_matrix((weight[last], (user[last], item[last])), shape=shape, dtype=np.float32)
-
-
-def _solve(normal: Floats, right: Floats) -> Floats:
-    try:
-        solved = cho_solve(cho_factor(normal, lower=True, overwrite_a=True, check_finite=False), right)
-    except LinAlgError:
-        # Nearly dependent factors (a catalogue of a few items): the least-squares solution is as good.
-        solved = np.linalg.lstsq(normal, right, rcond=None)[0]
-    return np.asarray(solved, dtype=np.float32)

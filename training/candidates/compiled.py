@@ -2,6 +2,8 @@
 
 ``compiled`` is numba's decorator with our settings, typed so that a checker still sees the function's own types. The
 compiled code is kept on disk (``NUMBA_CACHE_DIR``, else beside the source), so that only the first start pays for it.
+``reordered`` lets sums of floats be added up in any order besides, which is what wide registers need; their last digits
+then depend on the processor.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -17,10 +19,13 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., Any])
 
     def compiled(function: F) -> F: ...
+
+    def reordered(function: F) -> F: ...
 else:
     import numba
 
     compiled = numba.njit(cache=True, nogil=True)
+    reordered = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 
 
 @compiled

@@ -1,10 +1,13 @@
 """Implicit ALS with fold-in."""
 
 import numpy as np
+import pytest
 
 from feature_repo.activity import Kind
 from tests.unit.training.candidate_suite import TEA, TOOLS, CandidateSuite, checker_board, numbers
 from training.candidates.als import Als
+from training.candidates.als_kernel import nearest, rounded
+from training.candidates.top import top
 from training.interactions import History
 
 
@@ -52,6 +55,32 @@ def test_the_fold_in_solves_the_normal_equations() -> None:
     expected = y @ np.linalg.solve(left, y.T @ (confidence * wanted))
     answer = model.propose(History.of(item.tolist(), Kind.BUY), board.n_items)
     np.testing.assert_allclose(answer.score, expected[answer.item], rtol=1e-3, atol=1e-5)
+
+
+def test_a_history_longer_than_the_factors_is_folded_in_alike() -> None:
+    board = checker_board()
+    whole = Als.fit(board)
+    few = Als.of(whole.factors[:, :2], whole.gram[:2, :2], whole.settings)
+    items, weight = np.arange(board.n_items, dtype=np.int32), np.linspace(1, 5, board.n_items, dtype=np.float32)
+    for model in (whole, few):
+        y, confidence = model.factors.astype(np.float64), model.settings.alpha * weight.astype(np.float64)
+        taste = np.linalg.solve(model.gram + (y.T * (confidence - 1)) @ y, y.T @ confidence)
+        np.testing.assert_allclose(model._contributions(items, weight).sum(axis=0), taste, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 20, 5000])
+def test_the_rounded_factors_find_the_same_items_as_the_full_ones(n: int) -> None:
+    random = np.random.default_rng(7)
+    factors = random.normal(size=(3000, 32)).astype(np.float32) * random.exponential(size=(3000, 1)).astype(np.float32)
+    factors[::5] = 0  # nobody touched these
+    factors[1::5, 0] *= 1000  # one number so large that rounding drowns the others
+    for _ in range(20):
+        taste = random.normal(size=32).astype(np.float32)
+        item, score = nearest(factors, *rounded(factors), taste, n)
+        every = factors @ taste
+        np.testing.assert_allclose(score, top(every, n).score, rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(score, every[item], rtol=1e-4, atol=1e-3)
+        assert len(set(item.tolist())) == len(item)
 
 
 def test_things_of_one_buyer_are_more_alike_than_those_of_different_ones() -> None:
