@@ -25,14 +25,16 @@ from rich.table import Table
 from feature_repo.activity import Kind
 from serving.rules import varied
 from serving.settings import ServingSettings
-from training.blend import BLENDS, DEPTH, blended
+from training.blend import BLENDS, DEPTH, Recipe
 from training.candidates import MODELS
 from training.candidates.als import Als
 from training.candidates.candidate import CandidateModel, propose_all
 from training.evaluation.bootstrap import Interval, draw_means, interval
 from training.folds import before
+from training.fusion import blended
 from training.interactions import EVENT, SESSION, TIME, USER, Interactions, Ints, from_frame
-from training.returning import METRICS, K, NextOrder, accuracy, blended_lists, next_orders
+from training.next_order import NextOrder, next_orders
+from training.returning import METRICS, K, accuracy, blended_lists
 
 SEED: Final = 42
 DATA: Final = Path(os.environ.get("SHOPFLOOR_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -44,9 +46,9 @@ OURS: Final = "home, returning"
 SERVED: Final = "home, served"
 ALONE: Final = ("popular", "als", "graph_filter", "buy_again", "session_knn", "covisitation")
 RECIPES: Final = {
-    **{name: {name: 1.0} for name in ALONE},
-    "home, visiting": BLENDS["home"],
-    OURS: BLENDS["home/returning"],
+    **{name: Recipe({name: 1.0}) for name in ALONE},
+    "home, visiting": Recipe(BLENDS["home"]),
+    OURS: Recipe(BLENDS["home/returning"]),
 }
 ROWS: Final = (*RECIPES, SERVED)
 """``SERVED`` is OURS after the rule that keeps near-copies apart, with its default."""
@@ -108,7 +110,7 @@ def served(
     orders: list[NextOrder], models: dict[str, CandidateModel], taste: Als
 ) -> tuple[list[Ints], dict[str, float]]:
     """The returning lists as the service varies them, and how alike two items of a list are before and after."""
-    weights = RECIPES[OURS]
+    weights = RECIPES[OURS].weights
     variety = float(ServingSettings().variety)
     lists: list[Ints] = []
     likeness = np.zeros((len(orders), 2))
@@ -158,7 +160,7 @@ def main() -> int:
     cut, until = (int(moment.timestamp()) for moment in PARTS[arguments.part])
     orders = next_orders(interactions, cut, until, len(interactions), SEED)
     earlier = before(interactions, cut)
-    names = {name for weights in RECIPES.values() for name in weights}
+    names = {name for recipe in RECIPES.values() for name in recipe.weights}
     models: dict[str, CandidateModel] = {name: MODELS[name].fit(earlier, seed=SEED) for name in sorted(names)}
     taste = models[Als.name]
     assert isinstance(taste, Als)

@@ -139,7 +139,7 @@ def train(folder: Path, random: np.random.Generator) -> None:
     import pandas as pd
 
     from feature_repo.activity import Kind
-    from training.blend import blends_of
+    from training.blend import BLENDS, blends_of
     from training.bundle import DataWindow, write_bundle
     from training.candidates import MODELS
     from training.interactions import from_frame
@@ -165,7 +165,7 @@ def train(folder: Path, random: np.random.Generator) -> None:
         item_ids=interactions.item_ids,
         markets=interactions.markets,
         models=models,
-        blends=blends_of(models),
+        blends=blends_of(BLENDS, models),
         window=DataWindow(
             first_event=datetime.fromtimestamp(int(frame["time"].min()), UTC),
             last_event=datetime.fromtimestamp(int(frame["time"].max()), UTC),

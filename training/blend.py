@@ -1,18 +1,15 @@
-"""The blend: candidates of several models for one placement, in one list.
+"""What a placement answers: which models propose, how much each counts, and which ranker puts them in order."""
 
-Each model's scores are divided by its best one, so that weights compare models and not their scales.
-"""
-
-from collections.abc import Mapping
-from typing import Final, NamedTuple
-
-import numpy as np
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from feature_repo.activity import Kind
 from training.bundle import Blends, Bundle
-from training.candidates.candidate import CandidateModel, Candidates
-from training.candidates.compiled import best
-from training.interactions import Floats, History, Ints
+from training.candidates.candidate import Candidates
+from training.fusion import Blended, blended
+from training.interactions import History
+from training.ranker import Ranker
 
 DEPTH: Final = 100
 """Fewest candidates asked of each model, so that a short answer is still agreed on by several."""
@@ -51,58 +48,64 @@ best on the next orders of Online Retail in September and October and of Ta-Feng
 """
 
 
-class Blended(NamedTuple):
-    """Best first: ``item`` int32 [c]; ``score`` float32 [c] > 0; ``source``: the strongest model of each item."""
+VISIT: Final = "visit"
+ORDER: Final = "order"
+RANKED: Final[Mapping[str, str]] = {
+    "home": VISIT,
+    "home/returning": ORDER,
+    "search-empty/returning": ORDER,
+    "email/returning": ORDER,
+}
+"""Blend -> ranker. ``visit`` was taught what a visitor goes to next, ``order`` what a customer who comes back buys."""
+TAUGHT_BY: Final[Mapping[str, str]] = {VISIT: "home", ORDER: "home/returning"}
+"""Ranker -> the blend whose models propose what it learns to put in order."""
 
-    item: Ints
-    score: Floats
-    source: tuple[str, ...]
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one list is made: model -> weight, where there is one the ranker, and another recipe for who comes back."""
+
+    weights: Mapping[str, float]
+    ranker: Ranker | None = None
+    returning: "Recipe | None" = None
+
+    def at(self, history: History) -> "Recipe":
+        """The recipe of this moment: before the first click of a visit the returning one, where there is one."""
+        return self if self.returning is None or history.in_session.any() else self.returning
+
+    def answer(self, proposals: Mapping[str, Candidates], history: History, n: int) -> Blended:
+        """The best ``n`` of what the models propose for this history."""
+        if self.ranker is None:
+            return blended(proposals, self.weights, n)
+        return self.ranker.rank(history, proposals, n)
 
 
-EMPTY: Final = Blended(np.empty(0, np.int32), np.empty(0, np.float32), ())
-
-
-def blends_of(models: Mapping[str, CandidateModel]) -> dict[str, dict[str, float]]:
-    """The blends with the models that are there; a placement without any is left out."""
+def blends_of(blends: Blends, models: Collection[str]) -> dict[str, dict[str, float]]:
+    """The blends with the models that are there and count; a placement without any is left out."""
     known = {
-        placement: {name: weight for name, weight in weights.items() if name in models}
-        for placement, weights in BLENDS.items()
+        placement: {name: weight for name, weight in weights.items() if name in models and weight > 0}
+        for placement, weights in blends.items()
     }
     return {placement: weights for placement, weights in known.items() if weights}
 
 
-def propose(bundle: Bundle, placement: str, history: History, n: int) -> Blended:
+def propose(bundle: Bundle, placement: str, history: History, n: int, ranked: bool = True) -> Blended:
     """The best ``n`` candidates for a placement; none where its models know nothing of this history.
 
-    A placement that the bundle does not know is answered like ``home``.
+    A placement that the bundle does not know is answered like ``home``. Without ``ranked`` the ranker is left out,
+    which saves its time.
     """
-    weights = weights_for(bundle.blends, placement, history)
-    return blended({name: bundle.models[name].propose(history, max(n, DEPTH)) for name in weights}, weights, n)
+    name = placement if placement in bundle.blends else "home"
+    recipe = recipe_of(bundle.blends, bundle.rankers if ranked else {}, name).at(history)
+    proposals = {source: bundle.models[source].propose(history, max(n, DEPTH)) for source in recipe.weights}
+    return recipe.answer(proposals, history, n)
 
 
-def weights_for(blends: Blends, placement: str, history: History) -> Mapping[str, float]:
-    """Model -> weight for this moment: within a visit the placement's own, before its first click the returning ones.
-
-    A placement that the blends do not know is answered like ``home``, and one without returning weights always alike.
-    """
-    name = placement if placement in blends else "home"
-    own = blends.get(name, {})
-    return own if history.in_session.any() else blends.get(name + RETURNING, own)
-
-
-def blended(proposals: Mapping[str, Candidates], weights: Mapping[str, float], n: int) -> Blended:
-    """The best ``n`` of what several models proposed; models without a weight are left out."""
-    names = [name for name in weights if name in proposals and len(proposals[name].item)]
-    if not names or n < 1:
-        return EMPTY
-    items = [proposals[name].item for name in names]
-    scores = [proposals[name].score * np.float32(weights[name] / proposals[name].score[0]) for name in names]
-    every, place = np.unique(np.concatenate(items), return_inverse=True)
-    share = np.zeros((len(names), len(every)), np.float32)
-    share[np.repeat(np.arange(len(names)), [len(part) for part in items]), place] = np.concatenate(scores)
-    item, score = best(every, share.sum(axis=0), n)
-    strongest = share.argmax(axis=0)[np.searchsorted(every, item)]
-    return Blended(item, score, tuple(names[index] for index in strongest))
+def recipe_of(blends: Blends, rankers: Mapping[str, Ranker], placement: str) -> Recipe:
+    """The recipe of a placement, of which ``blends`` may hold a second blend for who comes back."""
+    back = placement + RETURNING
+    returning = Recipe(blends[back], rankers.get(RANKED.get(back, ""))) if back in blends else None
+    return Recipe(blends.get(placement, {}), rankers.get(RANKED.get(placement, "")), returning)
 
 
 def because(bundle: Bundle, blended: Blended, history: History, index: int) -> int | None:

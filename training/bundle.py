@@ -6,6 +6,7 @@
     item_ids.npy          the item vocabulary, str [i]
     item_counts.npy       interactions with each item that were learnt from, int64 [i]
     models/<name>/…       each model's own arrays and settings
+    rankers/<name>/…      each ranker's
 
 Users are in no bundle: a customer is known by their history at the moment of the question.
 """
@@ -16,7 +17,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
@@ -32,8 +33,9 @@ from training.candidates.candidate import CandidateModel
 from training.evidence import Evidence
 from training.interactions import Longs
 from training.models import MODELS
+from training.ranker import Ranker
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 MANIFEST: Final = "manifest.json"
 ITEM_COUNTS: Final = "item_counts"
 LIBRARIES: Final = ("numpy", "numba", "scipy", "implicit")
@@ -76,6 +78,7 @@ class Manifest(BaseModel):
     window: DataWindow
     markets: tuple[str, ...]
     models: tuple[str, ...]
+    rankers: tuple[str, ...]
     blends: dict[str, dict[str, float]]
     metrics: dict[str, float]
     settings: dict[str, Any]
@@ -98,6 +101,7 @@ class Bundle:
     markets: tuple[str, ...]
     models: Mapping[str, CandidateModel]
     blends: Blends
+    rankers: Mapping[str, Ranker] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: Path, version: str) -> Self:
@@ -113,6 +117,7 @@ class Bundle:
             markets=manifest.markets,
             models=models,
             blends=manifest.blends,
+            rankers={name: Ranker.load(folder / "rankers" / name) for name in manifest.rankers},
         )
 
 
@@ -129,6 +134,7 @@ def write_bundle(
     created_at: datetime,
     evidence: Evidence | None = None,
     item_counts: Longs | None = None,
+    rankers: Mapping[str, Ranker] | None = None,
 ) -> Manifest:
     """Write a bundle into ``folder``, which appears complete or not at all and must not exist yet."""
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -140,6 +146,9 @@ def write_bundle(
         for name, model in models.items():
             (unfinished / "models" / name).mkdir(parents=True)
             model.save(unfinished / "models" / name)
+        for name, ranker in (rankers or {}).items():
+            (unfinished / "rankers" / name).mkdir(parents=True)
+            ranker.save(unfinished / "rankers" / name)
         manifest = Manifest(
             format_version=FORMAT_VERSION,
             contract_version=CONTRACT_VERSION,
@@ -147,6 +156,7 @@ def write_bundle(
             window=window,
             markets=markets,
             models=tuple(models),
+            rankers=tuple(rankers or {}),
             blends={placement: dict(weights) for placement, weights in blends.items()},
             metrics=dict(metrics),
             settings=dict(settings),

@@ -66,18 +66,33 @@ def rolling_folds(
     A file whose interactions all bear one time has no past and no future, and gives no fold.
     """
     rng = np.random.default_rng(seed)
-    cuts = np.unique(np.quantile(interactions.time, 1 - share * np.arange(n, -1, -1) / n, method="lower"))
-    cuts = cuts[cuts > interactions.time.min()] if len(cuts) else cuts
-    for number, cut in enumerate(cuts[:-1].tolist()):
-        until = int(cuts[number + 1]) + (number == len(cuts) - 2)
-        asked = (
-            _visits(interactions, objective, cut, until)
-            if objective.visit
-            else _orders(interactions, objective, cut, until)
+    cuts = cuts_of(interactions, n, share)
+    for number, cut in enumerate(cuts[:-1]):
+        until = cuts[number + 1] + (number == len(cuts) - 2)
+        asked = _visits if objective.visit else _orders
+        yield Fold(
+            before(interactions, cut),
+            _sample(asked(interactions, objective, cut, until), interactions, objective, most, rng),
         )
-        chosen = np.sort(rng.permutation(len(asked.at))[:most])
-        questions = [asked.question(interactions, objective, int(i)) for i in chosen]
-        yield Fold(before(interactions, cut), [each for each in questions if len(each.relevant)])
+
+
+def cuts_of(interactions: Interactions, n: int, share: float) -> list[int]:
+    """The ends of ``n`` spans over the last ``share`` of the interactions, seconds since 1970, each at most once.
+
+    None at the very beginning, before which there is nothing.
+    """
+    if not len(interactions):
+        return []
+    cuts = np.unique(np.quantile(interactions.time, 1 - share * np.arange(n, -1, -1) / n, method="lower"))
+    return [int(cut) for cut in cuts[cuts > interactions.time.min()]]
+
+
+def visits_between(
+    interactions: Interactions, objective: Objective, cut: int, until: int, most: int, seed: int
+) -> list[Replayed]:
+    """At most ``most`` questions of visits that began from ``cut`` to before ``until``."""
+    asked = _visits(interactions, objective, cut, until)
+    return _sample(asked, interactions, objective, most, np.random.default_rng(seed))
 
 
 def held_out_folds(interactions: Interactions, objective: Objective, n: int, most: int, seed: int) -> Iterator[Fold]:
@@ -166,6 +181,14 @@ class _Asked(NamedTuple):
             now=int(interactions.time[rows[-1]]) if len(rows) else int(interactions.time[self.order[self.at[i]]]),
         )
         return Replayed(history, relevant[~np.isin(relevant, excluded(history, objective.exclude))])
+
+
+def _sample(
+    asked: "_Asked", interactions: Interactions, objective: Objective, most: int, rng: np.random.Generator
+) -> list[Replayed]:
+    chosen = np.sort(rng.permutation(len(asked.at))[:most])
+    questions = [asked.question(interactions, objective, int(i)) for i in chosen]
+    return [each for each in questions if len(each.relevant)]
 
 
 def _visits(interactions: Interactions, objective: Objective, cut: int, until: int) -> _Asked:

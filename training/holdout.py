@@ -11,10 +11,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from training.blend import DEPTH, blended
+from training.blend import DEPTH, Recipe
 from training.candidates.candidate import CandidateModel, Candidates
 from training.evaluation.bootstrap import Interval, draw_means, interval
 from training.interactions import History, Interactions, Ints
+from training.past import remembered
 
 K: Final = 20
 KNOWN: Final = 50
@@ -49,12 +50,13 @@ def _questions(interactions: Interactions, earlier: Interactions, sessions: Ints
     questions = []
     for number, (first, last) in enumerate(zip(start.tolist(), stop.tolist(), strict=True)):
         user = interactions.user[first]
-        past = by_user[user_start[user] : user_start[user + 1]][-KNOWN:]
-        item = np.concatenate([earlier.item[past], interactions.item[first:last]])
-        kind = np.concatenate([earlier.kind[past], interactions.kind[first:last]])
-        time = np.concatenate([earlier.time[past], interactions.time[first:last]])
-        in_session = np.arange(len(item)) >= len(past)
-        for at in range(max(len(past), 1), len(item)):
+        rows = by_user[user_start[user] : user_start[user + 1]]
+        past = remembered(earlier.item[rows], earlier.kind[rows], earlier.time[rows])
+        item = np.concatenate([past.item, interactions.item[first:last]])
+        kind = np.concatenate([past.kind, interactions.kind[first:last]])
+        time = np.concatenate([past.time, interactions.time[first:last]])
+        in_session = np.arange(len(item)) >= len(past.item)
+        for at in range(max(len(past.item), 1), len(item)):
             history = History(
                 item=item[:at],
                 kind=kind[:at],
@@ -76,7 +78,7 @@ class Answers:
     place: Ints
     """int32 [q], from 1, of what the customer went to; 0 where it is not shown."""
     proposal_ms: float
-    """Median time, on one thread, that its models took for a question."""
+    """Median time, on one thread, that it took for a question, its models included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +104,28 @@ class Comparison:
 def compare(
     questions: list[Question],
     models: Mapping[str, CandidateModel],
-    recipes: Mapping[str, Mapping[str, float]],
+    recipes: Mapping[str, Recipe],
     seed: int,
     asked: Callable[[int], None] = lambda n: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Comparison:
-    """Ask all recipes (name -> model -> weight) the same questions; ``home`` is the one compared with the others."""
+    """Ask all recipes the same questions; ``home`` is the one compared with the others."""
     if not questions:
         return Comparison({}, 0)
-    names = [name for name in models if any(name in weights for weights in recipes.values())]
     shown = np.full((len(recipes), len(questions), K), -1, np.int32)
-    took = np.zeros((len(questions), len(names)))
+    took = np.zeros((len(recipes), len(questions)))
     for index, question in enumerate(questions):
+        asked_now = [recipe.at(question.history) for recipe in recipes.values()]
         proposals: dict[str, Candidates] = {}
-        for column, name in enumerate(names):
+        proposing: dict[str, float] = {}
+        for name in {name for recipe in asked_now for name in recipe.weights if name in models}:
             began = clock()
             proposals[name] = models[name].propose(question.history, DEPTH)
-            took[index, column] = clock() - began
-        for row, weights in enumerate(recipes.values()):
-            items = blended(proposals, weights, K).item
+            proposing[name] = clock() - began
+        for row, recipe in enumerate(asked_now):
+            began = clock()
+            items = recipe.answer(proposals, question.history, K).item
+            took[row, index] = clock() - began + sum(proposing.get(name, 0.0) for name in recipe.weights)
             shown[row, index, : len(items)] = items
         if index % 100 == 99:
             asked(index + 1)
@@ -129,9 +134,9 @@ def compare(
         recipe: Answers(
             shown[row],
             _places(shown[row], wanted),
-            float(np.median(took[:, [name in weights for name in names]].sum(axis=1)) * 1000),
+            float(np.median(took[row]) * 1000),
         )
-        for row, (recipe, weights) in enumerate(recipes.items())
+        for row, recipe in enumerate(recipes)
     }
     values = np.stack([metric for found in answers.values() for metric in metrics_of(found.place)], axis=1)
     cluster = np.array([question.session for question in questions], np.int32)

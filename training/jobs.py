@@ -3,9 +3,9 @@
 import fcntl
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -15,26 +15,23 @@ import numpy as np
 from feature_repo.errors import Conflict, Corrupt, NotFound
 from training.arrays import read_array
 from training.assortment import NO_CATALOGUE, CatalogueFiles
-from training.blend import BLENDS, blends_of
-from training.bundle import ITEM_COUNTS, DataWindow, Manifest, write_bundle
+from training.bundle import ITEM_COUNTS, Blends, DataWindow, Manifest, write_bundle
 from training.candidates import MODELS
 from training.candidates.candidate import CandidateModel
-from training.data_checks import DataShift, item_counts, profile_of, shift_between
+from training.data_checks import DataShift, item_counts, shift_between
 from training.dataset import BEGINNING, END, Dataset, LeftOut, read_dataset
-from training.evidence import Evidence
 from training.figures import comparison_figure, traffic_figure
-from training.holdout import Comparison, compare, split
-from training.holdout_evidence import gathered
-from training.holdout_report import holdout_report
+from training.folds import in_visits
+from training.holdout import Comparison
 from training.interactions import Interactions
 from training.model_card import CARD, model_card
+from training.model_settings import ModelSettings
 from training.promotion import COMPARED_WITH
+from training.ranker import Ranker
+from training.ranking_features import Signals
 from training.registry import CHALLENGER, CHAMPION, ModelRegistry
-from training.returning import MOST_ORDERS, RETURNING, compare_orders, next_orders
+from training.rehearsal import RANKER, Progress, Rehearsal, Standing, rehearse
 from training.settings import TrainingSettings
-
-Progress = Callable[[str, int, int], None]
-"""Told a step's name, how much of it is done, and of how much."""
 
 LOCK: Final = "training.lock"
 REPORT: Final = "report.html"
@@ -74,9 +71,11 @@ def train(
     """Fit every model, compare, write the bundle, register it and make it challenger.
 
     ``folder`` holds the lock and, while this runs, the unfinished bundle. Registering is the last step, so a training
-    that is killed leaves no version. Raises Conflict when another training runs, BadInput when there is no data, and
-    with ``if_new`` NothingNew when the newest version has learnt from the same interactions already.
+    that is killed leaves no version. Raises Misconfigured when a model's setting does not fit, Conflict when another
+    training runs, BadInput when there is no data, and with ``if_new`` NothingNew when the newest version has learnt
+    from the same interactions already.
     """
+    in_force = ModelSettings.of(settings)
     folder.mkdir(parents=True, exist_ok=True)
     with only_training(folder), tempfile.TemporaryDirectory(prefix=".training-", dir=folder) as unfinished:
         progress("read the lake", 0, 1)
@@ -92,35 +91,41 @@ def train(
         if if_new and (version := up_to_date(dataset, registry, settings)) is not None:
             raise NothingNew(version)
         champion = registry.version_of(CHAMPION)
-        comparison, evidence, report = _compare(dataset.interactions, registry, champion, settings, clock, progress)
-        models = _fit(dataset.interactions, list(MODELS), settings.seed, "fit on everything", progress)
+        standing, shift = _beside(registry, champion, dataset.interactions)
+        fit, blends = _Fitting(in_force, settings.seed), in_force.blends_of(MODELS)
+        rehearsal = rehearse(dataset.interactions, blends, standing, shift, fit, settings, clock(), progress)
+        models, rankers = _final(dataset.interactions, blends, rehearsal, fit, settings, progress)
         bundle = Path(unfinished, "bundle")
         manifest = write_bundle(
             bundle,
             item_ids=dataset.interactions.item_ids,
             markets=dataset.interactions.markets,
             models=models,
-            blends=blends_of(models),
+            rankers=rankers,
+            blends=blends,
             window=_window(dataset),
-            metrics=comparison.metrics() | evidence.metrics(),
+            metrics=rehearsal.comparison.metrics() | rehearsal.evidence.metrics(),
             settings=settings.model_dump(mode="json") | {COMPARED_WITH: champion},
             created_at=clock(),
-            evidence=evidence,
+            evidence=rehearsal.evidence,
             item_counts=item_counts(dataset.interactions),
         )
         card = model_card(manifest, [str(bot) for bot in dataset.left_out])
         (bundle / CARD).write_text(card)
         progress("register", 0, 1)
-        figures = {"comparison.png": comparison_figure(comparison), "traffic.png": traffic_figure(dataset.interactions)}
+        figures = {
+            "comparison.png": comparison_figure(rehearsal.comparison),
+            "traffic.png": traffic_figure(dataset.interactions),
+        }
         documents = {CARD: card, "model_card.json": manifest.model_dump_json(indent=1, exclude={"files"})}
-        if report is not None:
-            documents[REPORT] = report
+        if rehearsal.report is not None:
+            documents[REPORT] = rehearsal.report
         version = registry.register(bundle, manifest.metrics, _params(manifest), figures, documents)
         registry.challenge(version)
         if champion is None:
             registry.promote(version, "the first version")
         progress("register", 1, 1)
-    return Trained(version, champion is None, manifest, comparison, dataset.left_out)
+    return Trained(version, champion is None, manifest, rehearsal.comparison, dataset.left_out)
 
 
 def up_to_date(dataset: Dataset, registry: ModelRegistry, settings: TrainingSettings) -> str | None:
@@ -151,60 +156,54 @@ def only_training(folder: Path) -> Iterator[None]:
         yield
 
 
-def _fit(
-    interactions: Interactions, names: Sequence[str], seed: int, step: str, progress: Progress
-) -> dict[str, CandidateModel]:
-    from threadpoolctl import threadpool_limits
-
-    models: dict[str, CandidateModel] = {}
-    # More BLAS threads than one only get into the way of the models' own.
-    with threadpool_limits(1, "blas"):
-        for done, name in enumerate(names):
-            progress(step, done, len(names))
-            models[name] = MODELS[name].fit(interactions, seed=seed)
-    progress(step, len(names), len(names))
-    return models
-
-
-def _compare(
+def _final(
     interactions: Interactions,
-    registry: ModelRegistry,
-    champion: str | None,
+    blends: Blends,
+    rehearsal: Rehearsal,
+    fit: "_Fitting",
     settings: TrainingSettings,
-    clock: Callable[[], datetime],
     progress: Progress,
-) -> tuple[Comparison, Evidence, str | None]:
-    """The new recipe beside popularity and the champion's recipe, all fitted on what came before the hold-out.
-
-    Last the report, HTML; None where there was nothing to ask.
-    """
-    recipe, shift = _beside(registry, champion, interactions)
-    data = profile_of(interactions)
-    earlier, questions = split(interactions, settings.holdout_share, settings.holdout_questions, settings.seed)
-    if not len(earlier) or not questions:
-        return Comparison({}, 0), Evidence(questions=0, data=data, shift=shift), None
-    recipes: dict[str, Mapping[str, float]] = {"home": BLENDS["home"], "popular": {"popular": 1.0}}
-    if recipe is not None:
-        recipes["champion"] = recipe
-    back: dict[str, Mapping[str, float]] = {RETURNING: BLENDS[f"home/{RETURNING}"], "popular": {"popular": 1.0}}
-    cut = int(earlier.time.max()) + 1
-    orders = next_orders(interactions, cut, int(interactions.time.max()) + 1, MOST_ORDERS, settings.seed)
-    asked = [*recipes.values(), *(back.values() if orders else ())]
-    compared = [name for name in MODELS if any(name in weights for weights in asked)]
-    models = _fit(earlier, compared, settings.seed, "fit on the earlier part", progress)
-    step, total = "compare on the later part", len(questions)
-    comparison = compare(questions, models, recipes, settings.seed, lambda done: progress(step, done, total))
-    next_order = compare_orders(orders, models, back, RETURNING, settings.seed)
-    comparison = replace(comparison, figures={**comparison.figures, **next_order})
+) -> tuple[dict[str, CandidateModel], dict[str, Ranker]]:
+    """The models of all blends and the rankers that were worth it, learnt from everything."""
+    names = {name for weights in blends.values() for name in weights}
+    step, total = "fit on everything", len(names) + len(rehearsal.taught)
+    models = fit(interactions, names, lambda done: progress(step, done, total))
+    rankers = {}
+    signals = Signals.fit(in_visits(interactions), settings.seed) if rehearsal.taught else None
+    for done, (name, taught) in enumerate(rehearsal.taught.items(), len(names)):
+        progress(step, done, total)
+        ranker = None if signals is None else taught.ranker(signals, RANKER, settings.seed)
+        if ranker is not None:
+            rankers[name] = ranker
     progress(step, total, total)
-    report = holdout_report(comparison, questions, earlier, clock(), settings.seed)
-    return comparison, gathered(comparison, questions, earlier, data, shift), report
+    return models, rankers
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """Fits models by name, with the shop's settings."""
+
+    settings: ModelSettings
+    seed: int
+
+    def __call__(
+        self, interactions: Interactions, names: Collection[str], told: Callable[[int], None] = lambda n: None
+    ) -> dict[str, CandidateModel]:
+        from threadpoolctl import threadpool_limits
+
+        models: dict[str, CandidateModel] = {}
+        # More BLAS threads than one only get into the way of the models' own.
+        with threadpool_limits(1, "blas"):
+            for done, name in enumerate(name for name in MODELS if name in names):
+                told(done)
+                models[name] = self.settings.fit(name, interactions, self.seed)
+        return models
 
 
 def _beside(
     registry: ModelRegistry, champion: str | None, interactions: Interactions
-) -> tuple[Mapping[str, float] | None, DataShift | None]:
-    """How the champion blends the home page, and how the data differ from its own; None where that is not known."""
+) -> tuple[Standing | None, DataShift | None]:
+    """What the champion answers with, and how the data differ from its own; None where that is not known."""
     if champion is None:
         return None, None
     with suppress(Corrupt, NotFound):
@@ -214,7 +213,7 @@ def _beside(
         if manifest.evidence is not None and f"{ITEM_COUNTS}.npy" in manifest.files:
             item_ids, counts = read_array(folder, "item_ids", np.str_), read_array(folder, ITEM_COUNTS, np.int64)
             shift = shift_between(manifest.evidence.data, item_ids, counts, interactions)
-        return manifest.blends.get("home"), shift
+        return Standing(manifest.blends, manifest.rankers), shift
     return None, None
 
 
@@ -234,7 +233,12 @@ def _window(dataset: Dataset) -> DataWindow:
 def _params(manifest: Manifest) -> dict[str, Any]:
     """What MLflow shows of a version beside its metrics."""
     return {
-        **manifest.settings,
+        **{name: value for name, value in manifest.settings.items() if name not in ("models", "blends")},
+        **{
+            f"setting.{model}.{name}": value
+            for model, values in manifest.settings["models"].items()
+            for name, value in values.items()
+        },
         **manifest.window.model_dump(mode="json"),
         **{f"blend.{name}": weight for name, weight in manifest.blends["home"].items()},
         "models": ", ".join(manifest.models),

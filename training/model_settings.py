@@ -4,14 +4,14 @@ What can be set is what the models' settings classes have, within the bounds the
 Checking imports every model (120 MB), so it happens where models are fitted and not wherever settings are read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from feature_repo.errors import Misconfigured
-from training.blend import BLENDS, RETURNING
+from training.blend import BLENDS, RETURNING, blends_of
 from training.bundle import Blends
 from training.candidates import MODELS
 from training.candidates.candidate import CandidateModel
@@ -43,6 +43,10 @@ class ModelSettings:
         configurable: Any = MODELS[name]
         fitted: CandidateModel = configurable.fit(interactions, seed=seed, settings=self.models[name])
         return fitted
+
+    def blends_of(self, models: Collection[str]) -> dict[str, dict[str, float]]:
+        """The blends with the models that are there; a placement without any is left out."""
+        return blends_of(self.blends, models)
 
     def values(self, name: str) -> dict[str, Value]:
         """Every setting of a model by name; none for a model that has no settings."""

@@ -13,7 +13,7 @@ from training.evaluation.catalogue import Catalogue
 from training.evaluation.task import Task
 from training.folds import Objective
 from training.interactions import Taxonomy
-from training.ranker import Ranked, RankedPlain, RankedSettings
+from training.ranked import Ranked, RankedPlain, RankedSettings
 
 MODELS: Final[Mapping[str, type[CandidateModel]]] = {
     **CANDIDATES,

@@ -1,215 +1,170 @@
-"""Ranked: candidates of several models in the order that a ranker, gradient-boosted on replayed time, gives them.
+"""The ranker: puts the candidates of several models in order, by gradient-boosted trees learnt on replayed time.
 
-Fitting replays the last part of the training period in rolling folds: the sources are fitted on what came before each
-fold and asked what came after, which gives the rows that the trees learn the order of the list from. Then the sources
-are fitted again on everything. Where the data hold too few questions for that, the list is a blend by rank.
+It learns by asking questions of the past: models that were fitted on what came before a moment propose candidates for
+what customers did after it, and the trees learn which of them were right. ``training/ranking_features.py`` is what
+they see of a candidate, the same function then and when a customer waits.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 
-from feature_repo.activity import Kind
 from feature_repo.errors import Corrupt
 from training.arrays import read_settings, write_settings
-from training.candidates import MODELS as CANDIDATES
-from training.candidates.candidate import NONE, CandidateModel, Candidates
-from training.candidates.covisitation import Covisitation, CovisitationSettings
-from training.candidates.graph_filter import GraphFilter, GraphFilterSettings
-from training.candidates.popular import Popular
-from training.candidates.session_knn import STAN, SessionKnn
+from training.candidates.candidate import CandidateModel, Candidates
 from training.evaluation.task import Exclude
-from training.folds import LONGEST_HISTORY, Objective, Replayed, excluded, held_out_folds, in_visits, rolling_folds
-from training.interactions import Floats, History, Interactions, Ints
+from training.folds import LONGEST_HISTORY, Replayed, excluded
+from training.fusion import Blended, Fused, fused
+from training.interactions import Floats, History, Ints
+from training.probability import Calibration
 from training.ranking_features import Signals, feature_names
 from training.trees import Trees
 
-SOURCES: Final[Mapping[str, float]] = {
-    SessionKnn.name: 1.0,
-    Covisitation.name: 0.7,
-    GraphFilter.name: 0.3,
-    Popular.name: 0.05,
-}
-"""What proposes, with its weight in the choice of the candidates."""
-
-OF_A_CUSTOMER: Final = replace(STAN, click_scale=8.0, length=30)
-"""Asked about a customer and not within a visit, more of what they did counts, and fades more slowly."""
-AROUND_A_PURCHASE: Final = CovisitationSettings(
-    age_days=0.0, popularity=0.0, wish=1.0, cart=1.0, buy=1.0, click_decay=0.95, gap_days=1 / 24, backward=1.0
-)
-"""The same for co-visitation: what is near in time matters, whatever was done and in whichever order.
-
-Both did best on purchases held out of the training file of a public shop."""
+NOTHING: Final[Ints] = np.empty(0, np.int32)
+BEHIND: Final = 0.99
+"""Each candidate behind the ranked ones scores this much of the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
-class RankedSettings:
-    objective: Objective = field(default_factory=Objective)
+class RankerSettings:
     candidates: int = 150
-    """How many are ranked."""
-    folds: int = 5
-    share: float = 0.5
-    """The last part of the interactions that is replayed."""
-    questions: int = 16_000
-    """At most about this many are replayed, over all folds."""
-    fewest_questions: int = 200
-    """With fewer to learn from, the list stays a blend."""
+    """How many are ranked; more than these follow as the sources agree on them."""
+    fewest_lists: int = 200
+    """With fewer lists to learn an order from, there is no ranker."""
     rounds: int = 80
+    """Trees."""
     threads: int = 2
 
 
-class _Chosen(NamedTuple):
-    """Candidates in the order of the blend: ``item`` [c], ``score`` and ``place`` [sources, c], ``blend`` [c]."""
+class Rows(NamedTuple):
+    """Lists with their right answers: ``features`` float32 [n, f]; ``label`` int8 [n], 1 for what the customer went
+    to; ``group`` int32 [lists], how many rows in turn make a list."""
 
-    item: Ints
-    score: Floats
-    place: Ints
-    blend: Floats
+    features: Floats
+    label: npt.NDArray[np.int8]
+    group: Ints
+
+    @classmethod
+    def joined(cls, parts: Iterable[Self]) -> Self:
+        """All lists of all parts, of which at least one holds a list."""
+        features, label, group = zip(*(part for part in parts if len(part.group)), strict=True)
+        return cls(np.concatenate(features), np.concatenate(label), np.concatenate(group))
+
+    def teaching(self) -> Self:
+        """The lists that hold both a right answer and a wrong one; the others teach no order."""
+        if not len(self.group):
+            return self
+        start = np.concatenate(([0], np.cumsum(self.group)[:-1])).astype(np.int64)
+        right = np.add.reduceat(self.label.astype(np.int64), start)
+        kept = (right > 0) & (right < self.group)
+        rows = np.repeat(kept, self.group)
+        return type(self)(self.features[rows], self.label[rows], self.group[kept])
 
 
 @dataclass(frozen=True, slots=True)
-class _Sources:
-    """Everything that is fitted on one span of interactions."""
+class Ranker:
+    """``weights``: source to its weight in the choice of what is ranked; their order is that of the features."""
 
-    models: Mapping[str, CandidateModel]
+    weights: Mapping[str, float]
     signals: Signals
+    trees: Trees
+    calibration: Calibration
+    settings: RankerSettings
 
-    @classmethod
-    def fit(cls, interactions: Interactions, objective: Objective, seed: int) -> Self:
-        visits = in_visits(interactions)
-        together = replace(visits, user=visits.session, n_users=visits.n_sessions)
-        models: dict[str, CandidateModel] = {
-            SessionKnn.name: SessionKnn.fit(visits, seed, STAN if objective.visit else OF_A_CUSTOMER),
-            Covisitation.name: Covisitation.fit(visits, seed, None if objective.visit else AROUND_A_PURCHASE),
-            # The low-pass part costs most of the fitting and adds nothing to what the other sources find.
-            GraphFilter.name: GraphFilter.fit(together, seed, GraphFilterSettings(factors=0, neighbours=100)),
-            Popular.name: Popular.fit(interactions, seed),
-        }
-        return cls(models, Signals.fit(visits, seed))
+    def rank(self, history: History, proposals: Mapping[str, Candidates], n: int, hidden: Ints = NOTHING) -> Blended:
+        """The best ``n`` of what the sources propose, without the ``hidden`` items.
 
-    def choose(self, history: History, hidden: Ints, n: int) -> _Chosen:
-        """The ``n`` items that the sources agree on most: weights over places, as in reciprocal rank fusion."""
-        asked = n + len(hidden)
-        lists = [model.propose(history, asked) for model in self.models.values()]
-        every, at = np.unique(np.concatenate([each.item for each in lists]), return_inverse=True)
-        source = np.repeat(np.arange(len(lists)), [len(each.item) for each in lists])
-        place = np.full((len(lists), len(every)), -1, np.int32)
-        place[source, at] = np.concatenate([np.arange(len(each.item), dtype=np.int32) for each in lists])
-        score = np.zeros((len(lists), len(every)), np.float32)
-        score[source, at] = np.concatenate([each.score for each in lists])
-        weight = np.array([SOURCES[name] for name in self.models])[:, None]
-        blend = np.where(place >= 0, weight / (place + 10.0), 0.0).sum(axis=0)
-        if len(hidden):
-            blend[np.isin(every, hidden)] = 0.0
-        best = np.lexsort((every, -blend))[:n]
-        best = best[blend[best] > 0]
-        return _Chosen(
-            every[best].astype(np.int32),
-            np.ascontiguousarray(score[:, best]),
-            np.ascontiguousarray(place[:, best]),
-            blend[best].astype(np.float32),
-        )
+        A score is the probability that the customer goes to this item next; behind the ranked ones it falls slowly.
+        """
+        chosen = fused(proposals, self.weights, max(n, self.settings.candidates), hidden)
+        order, score = self._order(history, chosen)
+        names = tuple(self.weights)
+        source = tuple(names[index] for index in chosen.strongest[order[:n]].tolist())
+        return Blended(chosen.item[order[:n]], score[:n], source)
 
-
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """Scores lie in (0, 1] and say nothing but the order."""
-
-    name: ClassVar[str] = "ranked"
-
-    sources: _Sources
-    trees: Trees | None
-    settings: RankedSettings = field(default_factory=RankedSettings)
-
-    @classmethod
-    def fit(cls, interactions: Interactions, seed: int = 0, settings: RankedSettings | None = None) -> Self:
-        settings = settings or RankedSettings()
-        trees = _learn(interactions, settings, seed)
-        return cls(_Sources.fit(interactions, settings.objective, seed), trees, settings)
-
-    def propose(self, history: History, n: int) -> Candidates:
-        """The best ``n`` items but those that the objective excludes; behind the ranked ones, the blend's."""
-        if n < 1:
-            return NONE
-        s = self.settings
-        hidden = excluded(history, s.objective.exclude)
-        recent = latest(history)
-        chosen = self.sources.choose(recent, hidden, max(n, s.candidates))
-        if not len(chosen.item):
-            return NONE
-        if self.trees is None:
-            order = np.arange(len(chosen.item))
-        else:
-            head = slice(0, s.candidates)
-            rows = self.sources.signals.features(
-                recent, chosen.item[head], chosen.score[:, head].copy(), chosen.place[:, head].copy()
-            )
-            ranked = np.argsort(-self.trees.score(rows), kind="stable")
-            order = np.concatenate([ranked, np.arange(len(ranked), len(chosen.item))])
-        order = order[:n]
-        return Candidates(chosen.item[order], (1.0 / np.arange(1, len(order) + 1)).astype(np.float32))
-
-    def because(self, history: History, item: int) -> int | None:
-        """The reason of the first source that has one."""
-        recent = latest(history)
-        for model in self.sources.models.values():
-            position = model.because(recent, item)
-            if position is not None:
-                return position + len(history.item) - len(recent.item)
-        return None
+    def _order(self, history: History, chosen: Fused) -> tuple[Ints, Floats]:
+        """Which candidate comes first, second, …, and their scores in that order."""
+        ranked = min(self.settings.candidates, len(chosen.item))
+        raw = self.trees.score(rows_of(self.signals, history, chosen, ranked))
+        order = np.argsort(-raw, kind="stable")
+        score = self.calibration.probability(raw[order])
+        rest = np.arange(ranked, len(chosen.item))
+        below = (score[-1] if ranked else 1.0) * BEHIND ** np.arange(1, len(rest) + 1)
+        return np.concatenate([order, rest]), np.concatenate([score, below]).astype(np.float32)
 
     def save(self, folder: Path) -> None:
-        for name, model in self.sources.models.items():
-            (folder / name).mkdir()
-            model.save(folder / name)
-        self.sources.signals.save(folder)
-        if self.trees is not None:
-            self.trees.save(folder)
-        write_settings(
-            folder, asdict(self.settings) | {"sources": list(self.sources.models), "trees": self.trees is not None}
-        )
+        self.signals.save(folder)
+        self.trees.save(folder)
+        # A list, for settings are written in the order of their names, and the order of the sources has a meaning.
+        sources = [[name, weight] for name, weight in self.weights.items()]
+        write_settings(folder, asdict(self.settings) | {"sources": sources, "calibration": asdict(self.calibration)})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
+        """Corrupt, naming the file, when anything is missing or does not fit."""
         stored = read_settings(folder)
         try:
-            names, has_trees = stored.pop("sources"), stored.pop("trees")
-            objective = stored.pop("objective")
-            target = objective.pop("target")
-            exclude = Exclude(objective.pop("exclude"))
-            settings = RankedSettings(
-                objective=Objective(**objective, target=None if target is None else Kind(target), exclude=exclude),
-                **stored,
-            )
-            types = {name: CANDIDATES[name] for name in names}
+            weights = {str(name): float(weight) for name, weight in stored.pop("sources")}
+            calibration = Calibration(**stored.pop("calibration"))
+            settings = RankerSettings(**stored)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
-        models = {name: model.load(folder / name) for name, model in types.items()}
-        trees = Trees.load(folder) if has_trees else None
-        n_features = len(feature_names(tuple(names)))
-        if trees is not None and trees.feature.max(initial=-1) >= n_features:
+        trees = Trees.load(folder)
+        n_features = len(feature_names(tuple(weights)))
+        if trees.feature.max(initial=-1) >= n_features:
             raise Corrupt(f"{folder / 'tree_feature.npy'} names a feature beyond the {n_features} there are")
-        return cls(_Sources(models, Signals.load(folder)), trees, settings)
+        return cls(weights, Signals.load(folder), trees, calibration, settings)
 
 
-class RankedPlain(Ranked):
-    """The same without the taxonomy, to measure what that brings."""
+def replayed_rows(
+    questions: Sequence[Replayed],
+    models: Mapping[str, CandidateModel],
+    weights: Mapping[str, float],
+    signals: Signals,
+    settings: RankerSettings,
+    exclude: Exclude = Exclude.NONE,
+) -> Rows:
+    """What the ranker would see of each question, and what was right; questions without a candidate are left out.
 
-    __slots__ = ()
-    name: ClassVar[str] = "ranked_plain"
+    ``models`` and ``signals`` were fitted on what came before the questions.
+    """
+    features, labels, group = [], [], []
+    for history, relevant in questions:
+        hidden = excluded(history, exclude)
+        proposals = {name: models[name].propose(history, settings.candidates + len(hidden)) for name in weights}
+        chosen = fused(proposals, weights, settings.candidates, hidden)
+        if len(chosen.item):
+            features.append(rows_of(signals, history, chosen, len(chosen.item)))
+            labels.append(np.isin(chosen.item, relevant).astype(np.int8))
+            group.append(len(chosen.item))
+    if not group:
+        return Rows(np.empty((0, 0), np.float32), np.empty(0, np.int8), NOTHING)
+    return Rows(np.concatenate(features), np.concatenate(labels), np.array(group, np.int32))
 
-    @classmethod
-    def fit(cls, interactions: Interactions, seed: int = 0, settings: RankedSettings | None = None) -> Self:
-        without = replace(interactions, taxonomy=None)
-        settings = settings or RankedSettings()
-        return cls(_Sources.fit(without, settings.objective, seed), _learn(without, settings, seed), settings)
+
+def learnt(parts: Sequence[Rows], settings: RankerSettings, seed: int) -> Trees | None:
+    """Trees that put the right answers first; None where there are too few lists to learn from."""
+    teaching = [part.teaching() for part in parts]
+    if sum(len(part.group) for part in teaching) < max(settings.fewest_lists, 1):
+        return None
+    rows = Rows.joined(teaching)
+    return Trees.fit(rows.features, rows.label, rows.group, settings.rounds, seed, settings.threads)
+
+
+def rows_of(signals: Signals, history: History, chosen: Fused, n: int) -> Floats:
+    """The features of the first ``n`` candidates: float32 [n, f]."""
+    head = slice(0, n)
+    return signals.features(
+        latest(history), chosen.item[head], chosen.score[:, head].copy(), chosen.place[:, head].copy()
+    )
 
 
 def latest(history: History) -> History:
-    """The newest interactions of a history, as many as online features keep."""
+    """The newest interactions of a history, as many as online features keep one by one."""
     if len(history.item) <= LONGEST_HISTORY:
         return history
     return replace(
@@ -219,44 +174,3 @@ def latest(history: History) -> History:
         time=history.time[-LONGEST_HISTORY:],
         in_session=history.in_session[-LONGEST_HISTORY:],
     )
-
-
-class _Rows(NamedTuple):
-    """Training rows: ``features`` float32 [n, f], ``label`` int8 [n], ``group`` int32 [lists]."""
-
-    features: Floats
-    label: Any
-    group: Ints
-
-
-def _learn(interactions: Interactions, settings: RankedSettings, seed: int) -> Trees | None:
-    most, asked = settings.questions // settings.folds, settings.objective
-    if asked.within:
-        folds = held_out_folds(interactions, asked, settings.folds, most, seed)
-    else:
-        folds = rolling_folds(interactions, asked, settings.folds, settings.share, most, seed)
-    parts = [
-        training_rows(_Sources.fit(fold.earlier, asked, seed), fold.questions, settings)
-        for fold in folds
-        if len(fold.earlier)
-    ]
-    parts = [part for part in parts if len(part.group)]
-    if sum(len(part.group) for part in parts) < settings.fewest_questions:
-        return None
-    features, label, group = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Trees.fit(features, label, group, settings.rounds, seed, settings.threads)
-
-
-def training_rows(sources: _Sources, questions: Sequence[Replayed], settings: RankedSettings) -> _Rows:
-    """The candidates of each question whose right answer is among them; the others teach no order."""
-    rows, labels, group = [], [], []
-    for history, relevant in questions:
-        chosen = sources.choose(history, excluded(history, settings.objective.exclude), settings.candidates)
-        label = np.isin(chosen.item, relevant)
-        if label.any() and not label.all():
-            rows.append(sources.signals.features(history, chosen.item, chosen.score, chosen.place))
-            labels.append(label.astype(np.int8))
-            group.append(len(label))
-    if not rows:
-        return _Rows(np.empty((0, 0), np.float32), np.empty(0, np.int8), np.empty(0, np.int32))
-    return _Rows(np.concatenate(rows), np.concatenate(labels), np.array(group, np.int32))

@@ -1,23 +1,20 @@
-"""Customers who come back: the next order of everybody known, asked before the first click of that visit.
+"""Customers who come back: recipes compared by what they foretell of the next order.
 
 The split is one moment for the whole shop: what is asked lies after everything that was learnt from.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from feature_repo.activity import Kind
-from training.blend import DEPTH, blended
-from training.bundle import Blends
+from training.blend import DEPTH, Recipe
 from training.candidates.candidate import CandidateModel, Candidates, propose_all
 from training.evaluation.bootstrap import Interval, draw_means, interval
 from training.evaluation.metrics import Values, per_question
 from training.evaluation.task import Metric
-from training.interactions import History, Interactions, Ints
-from training.past import remembered
+from training.interactions import Ints
+from training.next_order import NextOrder
 
 K: Final = 20
 METRICS: Final = (Metric.RECALL, Metric.NDCG)
@@ -28,48 +25,12 @@ MOST_ORDERS: Final = 500
 """Customers asked about in the comparison of a training: enough to tell .02 of Recall@20."""
 
 
-@dataclass(frozen=True, slots=True)
-class NextOrder:
-    history: History
-    """What online features would know when the customer comes back."""
-    bought: Ints
-    """int32 [b], distinct: what they bought then."""
-
-
-def next_orders(interactions: Interactions, cut: int, until: int, most: int, seed: int) -> list[NextOrder]:
-    """For about ``most`` customers known before ``cut``, the first visit in [cut, until) in which they bought.
-
-    Times are seconds since 1970. Customers who bought nothing then are not asked about.
-    """
-    order = np.lexsort((interactions.time, interactions.user))
-    user, time = interactions.user[order], interactions.time[order]
-    buys = (interactions.kind[order] == Kind.BUY) & (time >= cut) & (time < until)
-    known = np.unique(user[time < cut])
-    returned = known[np.isin(known, user[buys])]
-    chosen = np.sort(np.random.default_rng(seed).permutation(returned)[:most])
-    start, stop = np.searchsorted(user, chosen), np.searchsorted(user, chosen, side="right")
-    orders = []
-    for first, last in zip(start.tolist(), stop.tolist(), strict=True):
-        rows = order[first:last]
-        bought = rows[buys[first:last]]
-        visit = interactions.session[bought[0]]
-        opened = int(interactions.time[rows[interactions.session[rows] == visit]].min())
-        past = rows[interactions.time[rows] < opened]
-        if not len(past):
-            continue
-        item, kind, times = remembered(interactions.item[past], interactions.kind[past], interactions.time[past])
-        market, before_click = int(interactions.market[bought[0]]), np.zeros(len(item), np.bool_)
-        history = History(item, kind, times, before_click, market, opened)
-        orders.append(NextOrder(history, np.unique(interactions.item[bought[interactions.session[bought] == visit]])))
-    return orders
-
-
 def blended_lists(
-    orders: Sequence[NextOrder], models: Mapping[str, CandidateModel], recipes: Blends
+    orders: Sequence[NextOrder], models: Mapping[str, CandidateModel], recipes: Mapping[str, Recipe]
 ) -> dict[str, list[Ints]]:
-    """What each recipe (name -> model -> weight) answers to each order: at most K items, best first."""
+    """What each recipe answers to each order: at most K items, best first."""
     histories = [order.history for order in orders]
-    names = {name for weights in recipes.values() for name in weights if name in models}
+    names = {name for recipe in recipes.values() for name in recipe.weights if name in models}
     proposed: dict[str, list[Candidates]] = {
         name: [
             candidates
@@ -79,11 +40,11 @@ def blended_lists(
         for name in names
     }
     return {
-        recipe: [
-            blended({name: proposed[name][index] for name in weights if name in proposed}, weights, K).item
-            for index in range(len(orders))
+        name: [
+            recipe.answer({of: proposed[of][index] for of in recipe.weights if of in proposed}, history, K).item
+            for index, history in enumerate(histories)
         ]
-        for recipe, weights in recipes.items()
+        for name, recipe in recipes.items()
     }
 
 
@@ -97,7 +58,11 @@ def accuracy(orders: Sequence[NextOrder], lists: Sequence[Ints]) -> Values:
 
 
 def compare_orders(
-    orders: Sequence[NextOrder], models: Mapping[str, CandidateModel], recipes: Blends, ours: str, seed: int
+    orders: Sequence[NextOrder],
+    models: Mapping[str, CandidateModel],
+    recipes: Mapping[str, Recipe],
+    ours: str,
+    seed: int,
 ) -> dict[str, Interval]:
     """``<recipe>.recall_20`` and ``.ndcg_20``, and ``over_<recipe>.…``: by how much ``ours`` is better, with intervals.
 

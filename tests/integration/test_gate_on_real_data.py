@@ -11,6 +11,7 @@ import pytest
 
 from feature_repo.errors import Refused
 from tests.unit.training.bundles import a_bundle
+from training.blend import Recipe
 from training.candidates.candidate import CandidateModel, Candidates
 from training.candidates.session_knn import SessionKnn
 from training.data_checks import profile_of
@@ -54,7 +55,7 @@ def hold_out() -> tuple[Interactions, list[Question]]:
 def registry_of(hold_out: tuple[Interactions, list[Question]], folder: Path, challenger: Any, champion: Any) -> Any:
     """Version 1 is the champion, version 2 was compared with it on the hold-out."""
     earlier, questions = hold_out
-    recipes = {"home": {"challenger": 1.0}, "champion": {"champion": 1.0}}
+    recipes = {"home": Recipe({"challenger": 1.0}), "champion": Recipe({"champion": 1.0})}
     comparison = compare(questions, {"challenger": challenger, "champion": champion}, recipes, seed=0)
     manifest = a_bundle(folder / "bundle").model_copy(
         update={

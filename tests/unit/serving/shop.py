@@ -23,7 +23,7 @@ from ingestion.transports.log import Consumer, Message, Record
 from serving.app import Parts, create_app
 from serving.service import Service
 from serving.settings import ServingSettings
-from training.blend import blends_of
+from training.blend import BLENDS, blends_of
 from training.bundle import DataWindow, write_bundle
 from training.candidates.candidate import CandidateModel
 from training.candidates.covisitation import BoughtTogether, Covisitation
@@ -181,7 +181,7 @@ def write_model(folder: Path, items: Sequence[str] = (*TEA, *TENTS)) -> Path:
         item_ids=interactions.item_ids,
         markets=interactions.markets,
         models=models,
-        blends=blends_of(models),
+        blends=blends_of(BLENDS, models),
         window=window,
         metrics={},
         settings={},

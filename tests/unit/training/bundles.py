@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.unit.training.candidate_suite import checker_board
-from training.blend import blends_of
+from training.blend import BLENDS, blends_of
 from training.bundle import DataWindow, Manifest, write_bundle
 from training.candidates.candidate import CandidateModel
 from training.candidates.covisitation import Covisitation
@@ -27,7 +27,7 @@ def a_bundle(folder: Path, board: Interactions | None = None, metrics: Mapping[s
         item_ids=board.item_ids,
         markets=board.markets,
         models=models,
-        blends=blends_of(models),
+        blends=blends_of(BLENDS, models),
         window=a_window(board),
         metrics=metrics or {"blend.hr_20": 0.5},
         settings={"seed": 7},

@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.training.bundles import a_bundle
 from tests.unit.training.candidate_suite import TEA
-from training.blend import BLENDS, RETURNING, because, blends_of, propose, warm, weights_for
+from training.blend import BLENDS, RANKED, RETURNING, TAUGHT_BY, because, blends_of, propose, recipe_of, warm
 from training.bundle import Bundle
 from training.candidates import MODELS
 from training.candidates.candidate import NONE, CandidateModel, Candidates
@@ -73,8 +73,8 @@ def test_an_unknown_placement_is_answered_like_home() -> None:
 
 def test_a_blend_keeps_only_models_that_are_there() -> None:
     models = cast(dict[str, CandidateModel], {"covisitation": Fixed()})
-    assert blends_of(models)["home"] == {"covisitation": BLENDS["home"]["covisitation"]}
-    assert "buy-again" not in blends_of(models)
+    assert blends_of(BLENDS, models)["home"] == {"covisitation": BLENDS["home"]["covisitation"]}
+    assert "buy-again" not in blends_of(BLENDS, models)
 
 
 def test_a_real_bundle_offers_tea_to_a_tea_drinker_and_says_why(tmp_path: Path) -> None:
@@ -96,9 +96,15 @@ def test_who_comes_back_is_weighed_otherwise_than_who_is_in_the_middle_of_a_visi
     blends = {"home": {"x": 1.0}, "home/returning": {"y": 1.0}, "cart": {"x": 0.5}}
     visiting = History.of([0])
     back = replace(visiting, in_session=np.zeros(1, np.bool_))
-    assert weights_for(blends, "home", visiting) == {"x": 1.0}
-    assert weights_for(blends, "home", back) == weights_for(blends, "window-display", back) == {"y": 1.0}
-    assert weights_for(blends, "cart", back) == {"x": 0.5}
+    home, cart = recipe_of(blends, {}, "home"), recipe_of(blends, {}, "cart")
+    assert home.at(visiting).weights == {"x": 1.0}
+    assert home.at(back).weights == {"y": 1.0}
+    assert cart.at(back).weights == {"x": 0.5}
+
+
+def test_every_ranker_is_taught_by_a_blend_and_used_by_one() -> None:
+    assert set(RANKED) | set(TAUGHT_BY.values()) <= set(BLENDS)
+    assert set(RANKED.values()) == set(TAUGHT_BY)
 
 
 def test_each_returning_blend_is_of_a_placement_that_has_its_own() -> None:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from tests.unit.training.candidate_suite import checker_board
+from training.blend import Recipe
 from training.candidates.covisitation import Covisitation
 from training.candidates.popular import Popular
 from training.holdout import compare, split
@@ -39,13 +40,17 @@ def test_a_shop_whose_sessions_all_end_at_once_has_no_hold_out() -> None:
     earlier, questions = split(replace(board, time=np.full(len(board), 5)), share=0.1, most=10, seed=0)
     assert len(earlier) == len(board)
     assert questions == []
-    assert compare(questions, {}, {"home": {}}, seed=0).metrics() == {}
+    assert compare(questions, {}, {"home": Recipe({})}, seed=0).metrics() == {}
 
 
 def test_a_model_that_knows_the_shop_is_surely_better_than_popularity() -> None:
     earlier, questions = split(checker_board(visits=200), share=0.3, most=300, seed=0)
     models = {"covisitation": Covisitation.fit(earlier), "popular": Popular.fit(earlier)}
-    recipes = {"home": {"covisitation": 1.0}, "popular": {"popular": 1.0}, "champion": {"covisitation": 2.0}}
+    recipes = {
+        "home": Recipe({"covisitation": 1.0}),
+        "popular": Recipe({"popular": 1.0}),
+        "champion": Recipe({"covisitation": 2.0}),
+    }
     comparison = compare(questions, models, recipes, seed=0)
     metrics = comparison.metrics()
     assert comparison.questions == len(questions)

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 
 from tests.unit.training.candidate_suite import checker_board
+from training.blend import Recipe
 from training.candidates.covisitation import Covisitation
 from training.candidates.popular import Popular
 from training.evaluation import evaluation
@@ -13,7 +14,7 @@ NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 def test_the_report_of_a_training_tells_the_figures_of_its_comparison() -> None:
     earlier, questions = split(checker_board(visits=200), share=0.3, most=300, seed=0)
     models = {"covisitation": Covisitation.fit(earlier), "popular": Popular.fit(earlier)}
-    recipes = {"home": {"covisitation": 1.0}, "popular": {"popular": 1.0}}
+    recipes = {"home": Recipe({"covisitation": 1.0}), "popular": Recipe({"popular": 1.0})}
     comparison = compare(questions, models, recipes, seed=0)
     task = task_of(questions, earlier)
     counted = evaluation.rows(_counted("home", comparison.answers["home"], task), task, [20])

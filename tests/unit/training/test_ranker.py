@@ -15,12 +15,13 @@ from tests.unit.training.candidate_suite import CandidateSuite
 from training.evaluation.task import Exclude
 from training.folds import Fold, Objective, before, held_out_folds, in_visits, rolling_folds
 from training.interactions import Floats, History, Interactions, Ints, Taxonomy, from_frame
-from training.ranker import Ranked, RankedPlain, RankedSettings, training_rows
+from training.ranked import SOURCES, Ranked, RankedPlain, RankedSettings
+from training.ranker import Ranker, RankerSettings, replayed_rows
 from training.ranking_features import OF_TAXONOMY, Signals, feature_names
 from training.trees import PARAMETERS, Trees
 
 START = 1_700_000_000
-SETTINGS = RankedSettings(rounds=20, threads=1)
+SETTINGS = RankedSettings(ranker=RankerSettings(rounds=20, threads=1))
 
 
 class TestBlendedWhereDataAreFew(CandidateSuite):
@@ -30,7 +31,7 @@ class TestBlendedWhereDataAreFew(CandidateSuite):
 
 class TestRanked(CandidateSuite):
     model = Ranked
-    settings = {"settings": RankedSettings(fewest_questions=1, rounds=5, threads=1)}  # noqa: RUF012  # a ClassVar there
+    settings = {"settings": RankedSettings(ranker=RankerSettings(fewest_lists=1, rounds=5, threads=1))}  # noqa: RUF012  # a ClassVar there
     personal = False
 
 
@@ -59,6 +60,11 @@ def shop() -> Interactions:
 @pytest.fixture(scope="module")
 def fitted(shop: Interactions) -> Ranked:
     return Ranked.fit(shop, seed=7, settings=SETTINGS)
+
+
+def ranker_of(model: Ranked) -> Ranker:
+    assert model.ranker is not None
+    return model.ranker
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +158,7 @@ class TestFeatures:
         served = Ranked.load(tmp_path)
         questions = folds_of(shop, Objective())[2].questions
         with recorded(monkeypatch) as in_training:
-            training_rows(fitted.sources, questions, fitted.settings)
+            replayed_rows(questions, fitted.sources, SOURCES, ranker_of(fitted).signals, fitted.settings.ranker)
         with recorded(monkeypatch) as in_answers:
             for question in questions:
                 served.propose(question.history, 20)
@@ -163,11 +169,11 @@ class TestFeatures:
     def test_every_column_has_a_name(self, fitted: Ranked, monkeypatch: pytest.MonkeyPatch) -> None:
         with recorded(monkeypatch) as rows:
             fitted.propose(History.of([1, 2]), 5)
-        assert rows[0].shape[1] == len(feature_names(tuple(fitted.sources.models)))
+        assert rows[0].shape[1] == len(feature_names(tuple(fitted.sources)))
         assert np.isfinite(rows[0]).all()
 
     def test_what_the_visitor_did_stands_in_the_row(self, fitted: Ranked) -> None:
-        signals, names = fitted.sources.signals, feature_names(())
+        signals, names = ranker_of(fitted).signals, feature_names(())
         history = History.of([4, 7, 4, 9], Kind.CART, now=START)
         none = np.zeros((0, 2), np.float32), np.zeros((0, 2), np.int32)
         rows = signals.features(history, np.array([4, 9], np.int32), *none)
@@ -181,7 +187,7 @@ class TestFeatures:
         names = feature_names(())
         candidates = np.arange(shop.n_items, dtype=np.int32)
         none = np.zeros((0, 30), np.float32), np.zeros((0, 30), np.int32)
-        rows = fitted.sources.signals.features(History.of([10]), candidates, *none)
+        rows = ranker_of(fitted).signals.features(History.of([10]), candidates, *none)
         share = rows[:, names.index("last_direct_share")]
         assert share.argmax() == 11
         assert share.sum() == pytest.approx(1, abs=0.1)
@@ -200,7 +206,7 @@ class TestTaxonomy:
 
     def test_without_a_taxonomy_these_columns_are_empty(self, fitted: Ranked) -> None:
         names, none = feature_names(()), (np.zeros((0, 1), np.float32), np.zeros((0, 1), np.int32))
-        row = fitted.sources.signals.features(History.of([3]), np.array([4], np.int32), *none)[0]
+        row = ranker_of(fitted).signals.features(History.of([3]), np.array([4], np.int32), *none)[0]
         assert not row[[names.index(name) for name in OF_TAXONOMY]].any()
 
     def test_an_item_without_category_is_no_error(self, shelves: Interactions, tmp_path: Path) -> None:
@@ -230,23 +236,23 @@ class TestTrees:
         np.testing.assert_allclose(Trees.of(booster).score(unseen), booster.predict(unseen, num_threads=1), rtol=1e-12)
 
     def test_a_node_that_points_outside_is_refused(self, fitted: Ranked, tmp_path: Path) -> None:
-        assert fitted.trees is not None
-        fitted.trees.save(tmp_path)
-        np.save(tmp_path / "tree_left.npy", fitted.trees.left + 10_000)
+        trees = ranker_of(fitted).trees
+        trees.save(tmp_path)
+        np.save(tmp_path / "tree_left.npy", trees.left + 10_000)
         with pytest.raises(Corrupt, match="nodes that are not there"):
             Trees.load(tmp_path)
 
     def test_a_feature_that_is_not_there_is_refused(self, fitted: Ranked, tmp_path: Path) -> None:
         fitted.save(tmp_path)
-        assert fitted.trees is not None
-        np.save(tmp_path / "tree_feature.npy", np.where(fitted.trees.feature >= 0, 500, -1).astype(np.int32))
+        wrong = np.where(ranker_of(fitted).trees.feature >= 0, 500, -1)
+        np.save(tmp_path / "ranker" / "tree_feature.npy", wrong.astype(np.int32))
         with pytest.raises(Corrupt, match="feature"):
             Ranked.load(tmp_path)
 
 
 class TestTheModel:
     def test_it_learns_what_no_source_knows(self, shop: Interactions, fitted: Ranked) -> None:
-        unranked = replace(fitted, trees=None)
+        unranked = replace(fitted, ranker=None)
         hits = {True: 0, False: 0}
         for fold in rolling_folds(circle(seed=4), Objective(past=0), 1, 0.5, 300, 1):
             for question in fold.questions:
@@ -255,7 +261,10 @@ class TestTheModel:
         assert hits[True] > hits[False]
 
     def test_more_than_the_ranked_are_filled_up_from_the_blend(self, fitted: Ranked) -> None:
-        few = replace(fitted, settings=replace(fitted.settings, candidates=5))
+        of_five = RankerSettings(candidates=5)
+        few = replace(
+            fitted, ranker=replace(ranker_of(fitted), settings=of_five), settings=RankedSettings(ranker=of_five)
+        )
         history = History.of([1, 2])
         assert np.array_equal(few.propose(history, 20).item[:5], few.propose(history, 5).item)
         assert len(few.propose(history, 20).item) == 20

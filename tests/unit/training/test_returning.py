@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 
 from feature_repo.activity import Kind
+from training.blend import Recipe
 from training.candidates.buy_again import BuyAgain
 from training.candidates.candidate import CandidateModel
 from training.candidates.popular import Popular
 from training.folds import before
 from training.interactions import Interactions, from_frame
-from training.returning import compare_orders, next_orders
+from training.next_order import next_orders
+from training.returning import compare_orders
 
 CUT = 1_000
 
@@ -56,7 +58,7 @@ def test_habit_beats_popularity_among_the_faithful() -> None:
     orders = next_orders(interactions, CUT, 9_999, most=50, seed=0)
     earlier = before(interactions, CUT)
     models: dict[str, CandidateModel] = {"buy_again": BuyAgain.fit(earlier), "popular": Popular.fit(earlier)}
-    recipes = {"returning": {"buy_again": 1.0}, "popular": {"popular": 1.0}}
+    recipes = {"returning": Recipe({"buy_again": 1.0}), "popular": Recipe({"popular": 1.0})}
     figures = compare_orders(orders, models, recipes, "returning", seed=0)
     assert len(orders) == 50
     assert figures["returning.recall_20"].value == 1.0

@@ -1,0 +1,211 @@
+"""The rehearsal: a version tried on the latest part of the data, fitted on what came before, and compared.
+
+The new recipe stands beside popularity and the champion's recipe. A ranker that orders no better here than the blend
+it ranks is left out of the version; the others learn from the latest part too before the version is used.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+
+from training.blend import ORDER, RETURNING, TAUGHT_BY, VISIT, Recipe, recipe_of
+from training.bundle import Blends
+from training.candidates.candidate import CandidateModel
+from training.data_checks import DataShift, profile_of
+from training.evaluation.bootstrap import Interval
+from training.evidence import Evidence
+from training.folds import Replayed, in_visits
+from training.holdout import Comparison, K, Question, compare, split
+from training.holdout_evidence import gathered
+from training.holdout_report import holdout_report
+from training.interactions import Interactions
+from training.lessons import FOLDS, Fit, Lessons, Subject, lessons, replayed
+from training.next_order import NextOrder, next_orders
+from training.probability import UNCALIBRATED, Calibration
+from training.ranker import Ranker, RankerSettings, Rows, learnt, replayed_rows
+from training.ranking_features import Signals
+from training.returning import MOST_ORDERS, compare_orders
+from training.settings import TrainingSettings
+
+HOME: Final = "home"
+BACK: Final = "returning"
+BLEND: Final = "blend"
+CHAMPION: Final = "champion"
+POPULAR_NAME: Final = "popular"
+POPULAR: Final = Recipe({POPULAR_NAME: 1.0})
+RANKER: Final = RankerSettings(candidates=100)
+
+Progress = Callable[[str, int, int], None]
+"""Told a step's name, how much of it is done, and of how much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the champion answers with: its blends, and the names of its rankers."""
+
+    blends: Blends
+    rankers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What a ranker learns from, with the calibration found on answers that it had not learnt from."""
+
+    weights: Mapping[str, float]
+    rows: Sequence[Rows]
+    calibration: Calibration
+
+    def ranker(self, signals: Signals, settings: RankerSettings, seed: int) -> Ranker | None:
+        """The ranker that learnt from all of it; None where that is too little."""
+        trees = learnt(self.rows, settings, seed)
+        return None if trees is None else Ranker(self.weights, signals, trees, self.calibration, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    comparison: Comparison
+    evidence: Evidence
+    report: str | None = None
+    """HTML; None where there was nothing to ask."""
+    taught: Mapping[str, Taught] = field(default_factory=dict)
+    """The rankers that are worth their time, by name."""
+
+
+def rehearse(
+    interactions: Interactions,
+    blends: Blends,
+    champion: Standing | None,
+    shift: DataShift | None,
+    fit: Fit,
+    settings: TrainingSettings,
+    made_at: datetime,
+    progress: Progress,
+) -> Rehearsal:
+    """Fit the models on the earlier part, teach the rankers, ask everything about the later part."""
+    data = profile_of(interactions)
+    earlier, clicks = split(interactions, settings.holdout_share, settings.holdout_questions, settings.seed)
+    if not len(earlier) or not clicks:
+        return Rehearsal(Comparison({}, 0), Evidence(questions=0, data=data, shift=shift))
+    end = int(interactions.time.max()) + 1
+    orders = next_orders(interactions, int(earlier.time.max()) + 1, end, MOST_ORDERS, settings.seed)
+    ours = _subjects(blends, tuple(TAUGHT_BY))
+    theirs = _subjects(champion.blends, champion.rankers) if champion is not None else {}
+    taught = _lessons(earlier, [*dict.fromkeys([*ours.values(), *theirs.values()])], fit, settings, progress)
+    recipes = [blends[name] for name in (HOME, HOME + RETURNING) if name in blends]
+    if champion is not None:
+        recipes += [champion.blends[name] for name in (HOME, HOME + RETURNING) if name in champion.blends]
+    names = {name for weights in (*recipes, POPULAR.weights) for name in weights}
+    progress("fit on the earlier part", 0, 1)
+    tried = _Tried(
+        clicks, orders, fit(earlier, names), Signals.fit(in_visits(earlier), settings.seed), taught, settings
+    )
+    progress("fit on the earlier part", 1, 1)
+    rankers = tried.rankers(ours)
+    rankers, next_order = tried.on_orders(blends, rankers)
+    beside = {} if champion is None else {CHAMPION: recipe_of(champion.blends, tried.rankers(theirs), HOME)}
+    rankers, comparison = tried.on_clicks(blends, rankers, beside, progress)
+    return Rehearsal(
+        replace(comparison, figures={**comparison.figures, **next_order}),
+        gathered(comparison, clicks, earlier, data, shift),
+        holdout_report(comparison, clicks, earlier, made_at, settings.seed),
+        tried.taught(rankers, ours),
+    )
+
+
+def _subjects(blends: Blends, rankers: Sequence[str]) -> dict[str, Subject]:
+    return {name: Subject.of(name, blends[TAUGHT_BY[name]]) for name in rankers if TAUGHT_BY.get(name) in blends}
+
+
+def _lessons(
+    earlier: Interactions, subjects: Sequence[Subject], fit: Fit, settings: TrainingSettings, progress: Progress
+) -> Lessons:
+    if not settings.ranker_questions:
+        return {}
+    step = "replay the past"
+    progress(step, 0, FOLDS)
+    found = lessons(
+        earlier,
+        subjects,
+        fit,
+        RANKER,
+        settings.ranker_questions,
+        settings.seed,
+        lambda done: progress(step, done, FOLDS),
+    )
+    progress(step, FOLDS, FOLDS)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """Everything that was fitted on the earlier part, and what it is asked about the later one."""
+
+    clicks: list[Question]
+    orders: list[NextOrder]
+    models: Mapping[str, CandidateModel]
+    signals: Signals
+    lessons: Lessons
+    settings: TrainingSettings
+
+    def rankers(self, subjects: Mapping[str, Subject]) -> dict[str, Ranker]:
+        """A ranker for each subject of which there are enough lessons."""
+        seed = self.settings.seed
+        found = {
+            name: Taught(dict(subject.weights), self.lessons.get(subject, []), UNCALIBRATED).ranker(
+                self.signals, RANKER, seed
+            )
+            for name, subject in subjects.items()
+        }
+        return {name: ranker for name, ranker in found.items() if ranker is not None}
+
+    def on_orders(self, blends: Blends, rankers: dict[str, Ranker]) -> tuple[dict[str, Ranker], dict[str, Interval]]:
+        """The rankers without that of orders where it does not order better, and how well orders are foretold."""
+        back = HOME + RETURNING
+        if back not in blends:
+            return rankers, {}
+        plain = Recipe(blends[back])
+        recipes = {BACK: replace(plain, ranker=rankers.get(ORDER)), POPULAR_NAME: POPULAR}
+        if ORDER in rankers:
+            recipes[f"{BACK}_{BLEND}"] = plain
+        figures = compare_orders(self.orders, self.models, recipes, BACK, self.settings.seed)
+        if ORDER in rankers and not _better(figures, f"over_{BACK}_{BLEND}.ndcg_{K}"):
+            return self.on_orders(blends, {name: each for name, each in rankers.items() if name != ORDER})
+        return rankers, figures
+
+    def on_clicks(
+        self, blends: Blends, rankers: dict[str, Ranker], beside: Mapping[str, Recipe], progress: Progress
+    ) -> tuple[dict[str, Ranker], Comparison]:
+        """The same of the ranker of visits, and the comparison with popularity and the recipes ``beside``."""
+        unranked = {name: each for name, each in rankers.items() if name != VISIT}
+        recipes = {HOME: recipe_of(blends, rankers, HOME), POPULAR_NAME: POPULAR, **beside}
+        if VISIT in rankers:
+            recipes[BLEND] = recipe_of(blends, unranked, HOME)
+        step, total = "compare on the later part", len(self.clicks)
+        comparison = compare(
+            self.clicks, self.models, recipes, self.settings.seed, lambda done: progress(step, done, total)
+        )
+        progress(step, total, total)
+        if VISIT in rankers and not _better(comparison.figures, f"over_{BLEND}.mrr_{K}"):
+            return self.on_clicks(blends, unranked, beside, progress)
+        return rankers, comparison
+
+    def taught(self, rankers: Mapping[str, Ranker], subjects: Mapping[str, Subject]) -> dict[str, Taught]:
+        """The lessons of each ranker with those of the later part, and the calibration of what had not seen that."""
+        later = {
+            VISIT: [Replayed(c.history, np.array([c.item])) for c in self.clicks if c.history.in_session.any()],
+            ORDER: replayed(self.orders),
+        }
+        found = {}
+        for name, ranker in rankers.items():
+            rows = replayed_rows(later[name], self.models, ranker.weights, self.signals, RANKER)
+            calibration = Calibration.fit(ranker.trees.score(rows.features), rows.label) if len(rows.group) else None
+            if calibration is not None:
+                found[name] = Taught(ranker.weights, [*self.lessons[subjects[name]], rows], calibration)
+        return found
+
+
+def _better(figures: Mapping[str, Interval], name: str) -> bool:
+    return name in figures and figures[name].value > 0
