@@ -22,7 +22,7 @@ from serving.placements import Placement
 from serving.question import Question
 from training.arrays import read_array
 from training.bundle import ITEM_COUNTS, Bundle
-from training.data_checks import popularity_tenths, stability
+from training.data_checks import stability
 from training.traffic import (
     ARRIVAL_SECONDS,
     DAY_PARTS,
@@ -34,6 +34,7 @@ from training.traffic import (
     NO_MARKET,
     TENTH_PARTS,
     Traffic,
+    popularity_tenths,
 )
 
 WINDOW: Final = 1_000
@@ -89,15 +90,16 @@ class Drift:
         """Count one answer. ``customer`` None: the online store did not answer."""
         if not self._windows or not placement.on_page:
             return
-        self._add("markets", question.market or NO_MARKET)
         item_id = _newest_item(question, customer)
         if item_id is not None:
             row = self._index.get(item_id)
             self._add("unknown_items", "unknown" if row is None else "known")
             if row is not None:
                 self._add("item_popularity", TENTH_PARTS[self._tenth[row]])
-        named = question.user_id is not None or question.anonymous_id is not None
-        if named and not question.item_ids and not question.recent_item_ids:
+        if question.user_id is None and question.anonymous_id is None:
+            self._add("markets", question.market or NO_MARKET)
+        elif not question.item_ids and not question.recent_item_ids and _arrives(customer, now_seconds):
+            self._add("markets", question.market or NO_MARKET)
             self._count_customer(customer, now_seconds)
 
     def above(self) -> list[str]:
@@ -132,12 +134,10 @@ class Drift:
             self._add("customers", "new")
             return
         last = interactions[-1]
-        away = now_seconds - last.time_us / 1e6
-        if away <= ARRIVAL_SECONDS:
-            return
+        days = (now_seconds - last.time_us / 1e6) // DAY_SECONDS
         self._add("customers", "known")
         self._add("history_length", LENGTH_PARTS[bisect_right(LENGTHS, min(len(interactions), MAX_INTERACTIONS))])
-        self._add("days_away", DAY_PARTS[bisect_right(DAYS, away // DAY_SECONDS)])
+        self._add("days_away", DAY_PARTS[bisect_right(DAYS, days)])
         self._add("last_kind", KIND_PARTS[last.kind])
 
     def _add(self, feature: str, part: str) -> None:
@@ -174,6 +174,13 @@ class _Window:
         self.learnt = learnt
         self.counts: dict[str, int] = {}
         self.answers = 0
+
+
+def _arrives(customer: CustomerFeatures | None, now_seconds: float) -> bool:
+    """Whether nothing came from the customer in the last half hour, as far as we know."""
+    if customer is None or not customer.activity.interactions:
+        return True
+    return now_seconds - customer.activity.interactions[-1].time_us / 1e6 > ARRIVAL_SECONDS
 
 
 def _newest_item(question: Question, customer: CustomerFeatures | None) -> str | None:

@@ -13,10 +13,9 @@ from pydantic import BaseModel, ConfigDict
 
 from feature_repo.activity import Kind
 from training.interactions import Interactions, Longs
-from training.traffic import Traffic, replayed_traffic
+from training.traffic import TENTHS, Traffic, popularity_tenths, replayed_traffic
 
 DAY_SECONDS: Final = 86_400
-TENTHS: Final = 10
 LEAST_NEW: Final = 1000
 """Fewer interactions since the champion's last one say nothing about what has changed lately."""
 ABSENT: Final = 1e-4
@@ -65,7 +64,7 @@ class DataShift(BaseModel):
 def profile_of(interactions: Interactions) -> DataProfile:
     tenth = popularity_tenths(item_counts(interactions))
     whole = _profile(interactions, np.ones(len(interactions), np.bool_), tenth)
-    return whole.model_copy(update={"traffic": replayed_traffic(interactions, tenth)})
+    return whole.model_copy(update={"traffic": replayed_traffic(interactions)})
 
 
 def item_counts(interactions: Interactions) -> Longs:
@@ -128,15 +127,6 @@ def _profile(interactions: Interactions, chosen: npt.NDArray[np.bool_], tenth: L
         markets={name: n for name, n in zip(("(none)", *interactions.markets), market, strict=True) if n},
         popularity=tuple(popularity),
     )
-
-
-def popularity_tenths(counts: Longs) -> Longs:
-    """The tenth of the items with interactions, from 0 for the most popular, that each item is in; TENTHS for items
-    without any: however many products the catalogue adds, the tenths of what customers touch stay what they are."""
-    tenth = np.full(len(counts), TENTHS, np.int64)
-    touched = int((counts > 0).sum())
-    tenth[np.argsort(-counts, kind="stable")[:touched]] = np.arange(touched) * TENTHS // max(touched, 1)
-    return tenth
 
 
 def _named(popularity: tuple[int, ...]) -> dict[str, int]:
