@@ -1,7 +1,10 @@
 """Asks each outside part whether it answers, one after the other, and never raises for one that does not."""
 
 import asyncio
+import json
 import shutil
+import urllib.error
+import urllib.request
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -10,8 +13,10 @@ from urllib.parse import urlsplit, urlunsplit
 from feature_repo.errors import Misconfigured, ShopfloorError, TryLater
 from shopfloor import wiring
 from shopfloor.settings import Settings
+from shopfloor.system import base_url
 
 LEAST_FREE_BYTES: Final = 500_000_000
+SERVICE_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +27,14 @@ class Finding:
 
 
 async def checkup(settings: Settings) -> list[Finding]:
-    """What the data folder, the log, the online store, the lake and the model registry say of themselves."""
+    """What data folder, log, online store, lake, model registry and the service, if one runs, say of themselves."""
     parts: dict[str, Callable[[], Awaitable[str]]] = {
         "data": lambda: asyncio.to_thread(_data, settings),
         "events": lambda: _events(settings),
         "online": lambda: _online(settings),
         "lake": lambda: asyncio.to_thread(wiring.lake(settings).check),
         "models": lambda: asyncio.to_thread(_models, settings),
+        "service": lambda: asyncio.to_thread(_service, settings),
     }
     findings = []
     for part, ask in parts.items():
@@ -63,6 +69,22 @@ async def _online(settings: Settings) -> str:
 def _models(settings: Settings) -> str:
     champion = wiring.model_registry(settings).version_of("champion")
     return f"champion is version {champion}" if champion else "answers; no champion yet, run shopfloor train"
+
+
+def _service(settings: Settings) -> str:
+    """What the service says of itself and of drift; that none runs on this machine is no fault."""
+    address = f"{base_url(settings)}/readyz"
+    try:
+        with urllib.request.urlopen(address, timeout=SERVICE_SECONDS) as answer:  # noqa: S310  # our own http address
+            ready = json.load(answer)
+            status, drift = ready["status"], ready["parts"].get("drift")
+    except urllib.error.HTTPError as error:
+        raise TryLater(f"{address} answers {error.code}: it is starting, or it is not Shopfloor's") from error
+    except (urllib.error.URLError, OSError):
+        return f"none at {base_url(settings)}"
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise Misconfigured(f"{address} is not Shopfloor's: {error}; give another SHOPFLOOR_PORT") from error
+    return f"{status} at {base_url(settings)}" + (f"; drift: {drift['detail']}" if drift else "")
 
 
 def without_password(address: str) -> str:

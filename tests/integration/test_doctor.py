@@ -1,5 +1,9 @@
 import json
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,28 @@ def run(monkeypatch: pytest.MonkeyPatch, **variables: str) -> tuple[int, dict[st
         monkeypatch.setenv(name, value)
     result = CliRunner().invoke(app, ["doctor", "--json"])
     return result.exit_code, json.loads(result.stdout)
+
+
+@contextmanager
+def a_service_that_says(body: bytes) -> Iterator[str]:
+    """The port of an HTTP server that answers every GET with ``body``."""
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Answering) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield str(server.server_port)
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class TestDoctor:
@@ -40,3 +66,21 @@ class TestDoctor:
         code, document = run(monkeypatch, SHOPFLOOR_DATA=str(tmp_path))
         assert code == 69
         assert "empty folder" in str(document["checks"]["lake"]["says"])
+
+    def test_what_the_running_service_says_of_drift_is_told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        drifting = {"state": "ok", "detail": "answers are made from other things: markets (4.20; FR from 0% to 100%)"}
+        with a_service_that_says(json.dumps({"status": "ready", "parts": {"drift": drifting}}).encode()) as port:
+            code, document = run(monkeypatch, SHOPFLOOR_DATA=str(tmp_path), SHOPFLOOR_PORT=port)
+        assert code == 0
+        assert "markets (4.20; FR from 0% to 100%)" in str(document["checks"]["service"]["says"])
+
+    @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"status": "up"}'])
+    def test_something_else_on_our_port_is_told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: bytes
+    ) -> None:
+        with a_service_that_says(body) as port:
+            code, document = run(monkeypatch, SHOPFLOOR_DATA=str(tmp_path), SHOPFLOOR_PORT=port)
+        assert code == 69
+        assert "not Shopfloor's" in str(document["checks"]["service"]["says"])
