@@ -5,14 +5,13 @@ an item then lies within (that distance x the length of the taste) of the true o
 that this lets into the best are multiplied in full, so the answer is that of multiplying all of them.
 """
 
-import heapq
 import math
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from training.candidates.compiled import best, compiled, reordered
+from training.candidates.compiled import bar, best, compiled, reordered
 from training.interactions import Floats, Ints
 
 STEPS: Final = 127
@@ -51,15 +50,10 @@ def nearest(
 ) -> tuple[Ints, Floats]:
     """The ``n`` items with the largest products above 0 with ``taste`` [f], best first, equal ones by number."""
     rough = _rough(code, scale, taste)
-    length = math.sqrt(_product(taste, taste))
-    # The n best of what the items are worth at least; the last of them is the bar for what they are worth at most.
-    sure = [np.float32(0.0)] * n
-    for item in range(len(rough)):
-        least = np.float32(rough[item] - length * error[item])
-        if least > sure[0]:
-            heapq.heapreplace(sure, least)
-    within = np.flatnonzero(rough + np.float32(length) * error >= sure[0])
-    items = within.astype(np.int32)
+    reach = np.float32(math.sqrt(_product(taste, taste))) * error
+    # At least n items are worth this much, so whoever can be worth as much may be among the best.
+    least = max(bar(rough - reach, n), np.float32(0.0))
+    items = np.flatnonzero(rough + reach >= least).astype(np.int32)
     product = np.empty(len(items), np.float32)
     for place in range(len(items)):
         product[place] = _product(factors[items[place]], taste)

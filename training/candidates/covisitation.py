@@ -16,7 +16,8 @@ from feature_repo.activity import Kind
 from feature_repo.errors import Corrupt
 from training.arrays import read_array, read_settings, write_array, write_settings
 from training.candidates.candidate import NONE, Candidates
-from training.candidates.covisitation_kernel import add_up, count_pairs, strongest_row
+from training.candidates.compiled import add_up, strongest_rows
+from training.candidates.covisitation_kernel import count_pairs
 from training.candidates.reloads import reloads_are_common
 from training.interactions import Floats, History, Interactions, Ints
 
@@ -104,11 +105,13 @@ class Covisitation:
 
     def because(self, history: History, item: int) -> int | None:
         """The interaction whose row holds most weight for ``item``."""
+        return self.because_each(history, np.asarray([item], np.int32))[0]
+
+    def because_each(self, history: History, items: Ints) -> list[int | None]:
+        """``because`` for several items, with one look at the rows."""
         asked, weight, positions = self._asked(history)
-        if not len(asked):
-            return None
-        row = strongest_row(asked, weight, self.start, self.target, self.weight, item)
-        return int(positions[row]) if row >= 0 else None
+        rows = strongest_rows(asked, weight, self.start, self.target, self.weight, items)
+        return [int(positions[row]) if row >= 0 else None for row in rows.tolist()]
 
     def save(self, folder: Path) -> None:
         write_array(folder, "start", self.start)

@@ -1,9 +1,9 @@
-"""The compiled inner loops of co-visitation."""
+"""The compiled inner loop of co-visitation."""
 
 import numpy as np
 import numpy.typing as npt
 
-from training.candidates.compiled import compiled, summed
+from training.candidates.compiled import compiled
 from training.interactions import Floats, Ints
 
 Longs = npt.NDArray[np.int64]
@@ -61,33 +61,3 @@ def count_pairs(
         kept_weight[filled : filled + len(best)] = values[best]
         start[source + 1] = filled + len(best)
     return start, kept_target[: start[n_items]].copy(), kept_weight[: start[n_items]].copy()
-
-
-@compiled
-def add_up(
-    asked: Ints, ask_weight: Floats, start: Longs, target: Ints, weight: Floats, without: int, n: int
-) -> tuple[Ints, Floats]:
-    """The ``n`` targets but ``without`` with the most weight over all asked rows, equal ones by item number."""
-    size = 0
-    for item in asked:
-        size += start[item + 1] - start[item]
-    items = np.empty(size, np.int32)
-    values = np.empty(size, np.float32)
-    filled = 0
-    for index in range(len(asked)):
-        for at in range(start[asked[index]], start[asked[index] + 1]):
-            items[filled] = target[at]
-            values[filled] = weight[at] * ask_weight[index]
-            filled += 1
-    return summed(items, values, without, n)
-
-
-@compiled
-def strongest_row(asked: Ints, ask_weight: Floats, start: Longs, target: Ints, weight: Floats, item: int) -> int:
-    """The index of the asked row that holds most weight for ``item``; -1 when none does."""
-    best, most = -1, np.float32(0.0)
-    for index in range(len(asked)):
-        for at in range(start[asked[index]], start[asked[index] + 1]):
-            if target[at] == item and weight[at] * ask_weight[index] > most:
-                best, most = index, weight[at] * ask_weight[index]
-    return best

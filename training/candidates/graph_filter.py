@@ -22,6 +22,7 @@ from feature_repo.errors import Corrupt
 from training.arrays import read_array, read_settings, write_array, write_settings
 from training.candidates.als import preferences
 from training.candidates.candidate import NONE, Candidates
+from training.candidates.compiled import add_up, strongest_rows
 from training.candidates.interest import strongest
 from training.candidates.top import top
 from training.interactions import Floats, History, Interactions, Ints, Longs
@@ -86,10 +87,7 @@ class GraphFilter:
         known, weight = strongest(history, self.settings.half_life_days)
         if n < 1 or not len(known):
             return NONE
-        rows = [slice(self.start[i], self.start[i + 1]) for i in known]
-        votes = np.concatenate([self.weight[row] * w for row, w in zip(rows, weight, strict=True)])
-        scores = np.bincount(np.concatenate([self.item[row] for row in rows]), votes, len(self.start) - 1)
-        return top(scores.astype(np.float32), n)
+        return Candidates(*add_up(known, weight, self.start, self.item, self.weight, -1, n))
 
     def propose_batch(self, histories: Sequence[History], n: int) -> list[Candidates]:
         n_items = len(self.start) - 1
@@ -104,11 +102,14 @@ class GraphFilter:
 
     def because(self, history: History, item: int) -> int | None:
         """The newest touch of the item that votes most for ``item``."""
+        return self.because_each(history, np.asarray([item], np.int32))[0]
+
+    def because_each(self, history: History, items: Ints) -> list[int | None]:
+        """``because`` for several items, with one look at the neighbours."""
         known, weight = strongest(history, self.settings.half_life_days)
-        votes = [self._vote(int(i), item) * w for i, w in zip(known, weight, strict=True)]
-        if not votes or max(votes) <= 0:
-            return None
-        return int(np.flatnonzero(history.item == known[int(np.argmax(votes))])[-1])
+        rows = strongest_rows(known, weight, self.start, self.item, self.weight, items)
+        newest = {item: position for position, item in enumerate(history.item.tolist())}
+        return [newest[int(known[row])] if row >= 0 else None for row in rows.tolist()]
 
     def save(self, folder: Path) -> None:
         write_array(folder, "start", self.start)
@@ -128,10 +129,6 @@ class GraphFilter:
             read_array(folder, "weight", np.float32),
             settings,
         )
-
-    def _vote(self, one: int, other: int) -> float:
-        row = slice(self.start[one], self.start[one + 1])
-        return float(self.weight[row][self.item[row] == other].sum())
 
 
 class _LowPass(NamedTuple):

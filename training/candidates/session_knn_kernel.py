@@ -104,7 +104,7 @@ def vote(
             items[filled] = session_item[at]
             values[filled] = value
             filled += 1
-    return summed(items, values, without, n)
+    return summed(items, values, without, len(item_weight), n)
 
 
 @compiled
