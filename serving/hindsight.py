@@ -10,11 +10,11 @@ from typing import Final
 from feature_repo.activity import Activity
 from feature_repo.customer import CustomerFeatures
 from feature_repo.errors import BadInput
-from ingestion.contracts.exposure import Exposure
 from ingestion.contracts.product import StoredProduct
 from ingestion.contracts.taxonomy import StoredCategory
 from serving.catalogue import Catalogue
 from serving.context import CustomerReader
+from serving.exposure import ExposureLine
 from serving.metrics import Metrics
 from serving.models import ModelSlot, ServedModel
 from serving.question import MAX_LIMIT, Question
@@ -53,7 +53,7 @@ class PastCustomers:
 class _Unlogged:
     """Nobody saw these answers."""
 
-    def put(self, exposure: Exposure) -> None: ...
+    def put(self, exposure: ExposureLine) -> None: ...
 
 
 def catalogue_of(products: Iterable[StoredProduct], categories: Iterable[StoredCategory]) -> Catalogue:

@@ -18,7 +18,7 @@
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -55,6 +55,12 @@ class Metrics:
         self.feature_drift = Gauge(
             "shopfloor_feature_drift", "Stability index against the training", ("feature",), registry=registry
         )
+
+    def answered(self, placement: str, degraded: Iterable[str]) -> None:
+        """Count an answer and the steps of the fallback ladder that it took."""
+        self.recommendations.labels(placement).inc()
+        for step in degraded:
+            self.degraded.labels(step).inc()
 
 
 class MeasureRequests:

@@ -18,12 +18,10 @@ import numpy as np
 from feature_repo.activity import Kind
 from feature_repo.customer import CustomerFeatures
 from feature_repo.errors import BadInput
-from ingestion.contracts.event import customer_key
-from ingestion.contracts.exposure import ExposedItem, Exposure
 from serving.catalogue import Catalogue, Mask
 from serving.context import CustomerReader, history_of
 from serving.exploration import explored
-from serving.exposure import Exposures
+from serving.exposure import Exposures, exposure_of
 from serving.metrics import Metrics
 from serving.models import ModelSlot, ServedModel
 from serving.placements import Placement, placement_named
@@ -84,7 +82,8 @@ class Recommender:
         answer = self._answer(context, chosen, ladder)
         if context.model is not None:
             context.model.drift.count(question, context.placement, context.customer, now.timestamp())
-        self._expose(context, answer, propensities, now)
+        self.exposures.put(exposure_of(question, answer, propensities, now))
+        self.metrics.answered(question.placement, ladder)
         return answer
 
     def knows(self, item_id: str) -> bool:
@@ -120,7 +119,7 @@ class Recommender:
         ladder = ["no-features"] if context.customer is None else []
         ladder += ["no-model"] if context.model is None else []
         wanted = context.question.limit * OVERSAMPLING
-        ranked = list(_allowed(context, _blended(context, wanted)))
+        ranked = _blended(context, wanted)
         if not context.placement.fills:
             return ranked, ladder
         for step, source in ((POPULAR, self._popular), (NEWEST, self._newest)):
@@ -166,7 +165,9 @@ class Recommender:
             ranked = pins + [candidate for candidate in ranked if candidate.item_id not in pinned]
         if not mixed:
             return ranked[: question.limit]
-        return spread(ranked, question.limit, lambda item_id: self._category(item_id, question), self._share)
+        return spread(
+            ranked, question.limit, lambda item_id: self._category(item_id, question), self.settings.category_share
+        )
 
     def _varied(self, context: Context, ranked: list[Candidate]) -> list[Candidate]:
         """What the model proposed without its near-copies in the first places; what only fills up stays behind."""
@@ -229,44 +230,16 @@ class Recommender:
             return [None] * len(chosen)
         bundle, history, market = context.model.bundle, context.history, context.question.market
         positions = because_each(bundle, history, [(candidate.source, candidate.item) for candidate in chosen])
-        causes: list[Cause | None] = []
-        for candidate, position in zip(chosen, positions, strict=True):
-            if position is None:
-                causes.append(None)
-                continue
-            item, kind = int(history.item[position]), Kind(int(history.kind[position]))
-            name = self.catalogue.name(str(bundle.item_ids[item]), market)
-            causes.append(Cause(name, kind, item == candidate.item))
-        return causes
-
-    def _expose(self, context: Context, answer: Answer, propensities: list[float], now: datetime) -> None:
-        question = context.question
-        known = question.user_id is not None or question.anonymous_id is not None
-        self.exposures.put(
-            Exposure.model_construct(
-                recommendation_id=answer.recommendation_id,
-                shown_at=now,
-                customer_key=customer_key(question.user_id, question.anonymous_id) if known else "",
-                placement=question.placement,
-                market=question.market,
-                model_version=answer.model_version,
-                variant=answer.variant,
-                degraded=tuple(answer.degraded),
-                items=tuple(
-                    ExposedItem.model_construct(
-                        item_id=item.item_id,
-                        position=position,
-                        score=item.score,
-                        propensity=propensity,
-                        reason=item.reason,
-                    )
-                    for position, (item, propensity) in enumerate(zip(answer.items, propensities, strict=True))
-                ),
-            )
-        )
-        self.metrics.recommendations.labels(question.placement).inc()
-        for step in answer.degraded:
-            self.metrics.degraded.labels(step).inc()
+        items, kinds = history.item.tolist(), history.kind.tolist()
+        names = {
+            position: self.catalogue.name(str(bundle.item_ids[items[position]]), market)
+            for position in set(positions)
+            if position is not None
+        }
+        return [
+            None if at is None else Cause(names[at], Kind(kinds[at]), items[at] == candidate.item)
+            for candidate, at in zip(chosen, positions, strict=True)
+        ]
 
     def _bought_for_good(self, customer: CustomerFeatures, market: str | None) -> Iterator[str]:
         profile = customer.profile
@@ -289,10 +262,6 @@ class Recommender:
         offer = self.catalogue.offer(item_id, question.market)
         return None if offer is None else offer.category_id
 
-    @property
-    def _share(self) -> float:
-        return self.settings.category_share
-
 
 def _history(
     question: Question,
@@ -310,19 +279,18 @@ def _history(
     return history_of(question, placement, known, bundle.item_index, market, int(now.timestamp()))
 
 
-def _blended(context: Context, wanted: int) -> Iterator[Candidate]:
-    """The model's candidates for the placement that the market sells now, best first."""
+def _blended(context: Context, wanted: int) -> list[Candidate]:
+    """The model's candidates for the placement that the market sells now and the page may show, best first."""
     model = context.model
     if model is None:
-        return
+        return []
     depth = FILTERED_DEPTH if context.question.filters.category_ids else wanted
     blended = propose(model.bundle, context.placement.name, context.history, depth)
     sold = np.flatnonzero(context.shown[model.alignment.rows[blended.item]])
     items, scores = blended.item[sold], blended.score[sold]
-    item_ids = model.bundle.item_ids[items].tolist()
-    for index, item_id, score, item in zip(sold.tolist(), item_ids, scores.tolist(), items.tolist(), strict=True):
-        yield Candidate(item_id, score, blended.source[index], item)
-
-
-def _allowed(context: Context, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
-    return (candidate for candidate in candidates if candidate.item_id not in context.excluded)
+    columns = (model.bundle.item_ids[items], scores, sold, items)
+    return [
+        Candidate(item_id, score, blended.source[index], item)
+        for item_id, score, index, item in zip(*(column.tolist() for column in columns), strict=True)
+        if item_id not in context.excluded
+    ]

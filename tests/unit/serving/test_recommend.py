@@ -11,9 +11,10 @@ import pytest
 
 from feature_repo.activity import Kind
 from feature_repo.customer import UserProfile
-from ingestion.contracts.exposure import Exposure
+from ingestion.contracts.exposure import ExposedItem, Exposure
 from ingestion.contracts.parse import to_log
 from ingestion.transports.log import EXPOSURES, PRODUCTS, Message
+from serving.exposure import ExposureLine, ItemLine
 from serving.question import Question
 from tests.unit.serving.shop import NOW, TEA, TENTS, MemoryLake, Shop, customer, open_shop, product
 
@@ -230,6 +231,10 @@ class TestExposure:
         assert exposure.customer_key == "u:anna"
         assert [item.item_id for item in exposure.items] == [item["item_id"] for item in answer["items"]]
         assert shop.log.records[EXPOSURES][0].key == b"u:anna"
+
+    def test_a_line_has_the_fields_of_the_contract(self) -> None:
+        assert list(ExposureLine.__struct_fields__) == list(Exposure.model_fields)
+        assert list(ItemLine.__struct_fields__) == list(ExposedItem.model_fields)
 
     async def test_what_waits_is_written_at_shutdown(self, tmp_path: Path) -> None:
         async with open_shop(tmp_path) as shop:
