@@ -38,7 +38,7 @@ class ItemLine(msgspec.Struct, frozen=True):
 
 
 class ExposureLine(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The contract's ``Exposure``, to be written only: making twenty validated items would cost as much as finding them.
+    """The contract's ``Exposure``, to be written only: twenty items of the contract cost as much as finding them.
 
     A test holds the fields equal to those of ``ingestion/contracts/exposure.py``.
     """

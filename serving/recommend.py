@@ -165,9 +165,8 @@ class Recommender:
             ranked = pins + [candidate for candidate in ranked if candidate.item_id not in pinned]
         if not mixed:
             return ranked[: question.limit]
-        return spread(
-            ranked, question.limit, lambda item_id: self._category(item_id, question), self.settings.category_share
-        )
+        share = self.settings.category_share
+        return spread(ranked, question.limit, lambda item_id: self._category(item_id, question.market), share)
 
     def _varied(self, context: Context, ranked: list[Candidate]) -> list[Candidate]:
         """What the model proposed without its near-copies in the first places; what only fills up stays behind."""
@@ -258,8 +257,8 @@ class Recommender:
             if not self.knows(item_id)
         ]
 
-    def _category(self, item_id: str, question: Question) -> str | None:
-        offer = self.catalogue.offer(item_id, question.market)
+    def _category(self, item_id: str, market: str | None) -> str | None:
+        offer = self.catalogue.offer(item_id, market)
         return None if offer is None else offer.category_id
 
 

@@ -52,12 +52,11 @@ def varied(score: Floats, alike: Floats, n: int, weight: float) -> list[int]:
     others follow as they were. ``score`` [c] > 0, best first; ``alike`` [c, c], at most 1.
     """
     worth = score / score[0] if len(score) else score
-    left = np.ones(len(score), np.bool_)
-    likeness = np.zeros(len(score), np.float32)
+    penalty, loss = weight * alike, np.zeros(len(score), np.float32)
     order: list[int] = []
     for _ in range(min(n, len(score))):
-        best = int(np.where(left, worth - weight * likeness, -np.inf).argmax())
+        best = int((worth - loss).argmax())
         order.append(best)
-        left[best] = False
-        np.maximum(likeness, alike[best], out=likeness)
-    return order + np.flatnonzero(left).tolist()
+        worth[best] = -np.inf
+        np.maximum(loss, penalty[best], out=loss)
+    return order + np.flatnonzero(worth > -np.inf).tolist()
