@@ -19,8 +19,9 @@ from typing import Any
 from feature_repo.errors import Corrupt, TryLater
 from training.bundle import MANIFEST, Manifest, checksum, verified_manifest
 from training.champions import CHALLENGER, CHAMPION, MANIFEST_TAG, MODEL, Champions, Promotion
-from training.mlflow_client import BUNDLE, exists_already, open_client
+from training.mlflow_client import BUNDLE, absent, exists_already, open_client
 from training.registry_store import registry_store
+from training.tracked_run import TrackedRun
 
 __all__ = ["CHALLENGER", "CHAMPION", "MODEL", "ModelRegistry", "Promotion"]
 
@@ -83,6 +84,15 @@ class ModelRegistry:
             MODEL, source, run, model_id=model_id, tags={MANIFEST_TAG: checksum(folder / MANIFEST)}
         )
         return str(version.version)
+
+    def tracked_run(self, name: str, run_id: str | None = None) -> TrackedRun:
+        """A run that registers nothing: the one of ``run_id``, to go on with, or a new one where that is not there."""
+        client = self._client()
+        if run_id is not None:
+            with _unless(absent):
+                client.update_run(run_id, status="RUNNING")
+                return TrackedRun(client, run_id)
+        return TrackedRun(client, client.create_run(self._experiment(client), run_name=name).info.run_id)
 
     def challenge(self, version: str) -> None:
         """Make a version the challenger."""

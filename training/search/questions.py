@@ -1,0 +1,131 @@
+"""What the search asks: for each placement, questions of the past to which the answer is known.
+
+Each fold has one moment for the whole shop: models are fitted on what came before it and asked about what came after.
+The folds lie one before the other: the latest is the hold-out, on which nothing is chosen.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from feature_repo.activity import Kind
+from feature_repo.errors import BadInput
+from training.holdout import KNOWN, Question, split
+from training.interactions import History, Interactions, Ints
+from training.next_order import next_orders
+
+HOME: Final = "home"
+RETURNING: Final = "home/returning"
+PRODUCT: Final = "product"
+CART: Final = "cart"
+TOGETHER: Final = "bought-together"
+PLACEMENTS: Final = (HOME, RETURNING, PRODUCT, CART, TOGETHER)
+"""The blends to which the past holds answers of their own; the others would be asked what ``home`` is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    history: History
+    relevant: Ints
+    """int32 [r], distinct: what the customer went to, bought or put into the cart then."""
+    visit: int
+    """Questions of one visit, or of one customer who comes back, are not independent and bear one number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    earlier: Interactions
+    asked: Mapping[str, Sequence[Asked]]
+    """Placement to its questions, maybe none."""
+
+
+def fold(interactions: Interactions, share: float, most: int, seed: int) -> Fold:
+    """The latest ``share`` of sessions, asked about with about ``most`` questions for each placement.
+
+    BadInput when there are too few sessions to set any apart.
+    """
+    earlier, clicks = split(interactions, share, most, seed) if len(interactions) else (interactions, [])
+    if not len(earlier) or not clicks:
+        raise BadInput(
+            f"{interactions.n_sessions:,} sessions are too few to search on; import more of the past, or raise "
+            "training.holdout_share or training.window_days"
+        )
+    cut = int(earlier.time.max()) + 1
+    orders = next_orders(interactions, cut, int(interactions.time.max()) + 1, most, seed)
+    cart, together = _baskets(interactions, earlier, cut, most, seed)
+    return Fold(
+        earlier,
+        {
+            HOME: _clicks(clicks),
+            RETURNING: [Asked(order.history, order.bought, number) for number, order in enumerate(orders)],
+            PRODUCT: _products(clicks),
+            CART: cart,
+            TOGETHER: together,
+        },
+    )
+
+
+def _clicks(questions: Sequence[Question]) -> list[Asked]:
+    """The next click of everybody who has clicked in this visit."""
+    within = [question for question in questions if question.history.in_session.any()]
+    return [Asked(each.history, np.array([each.item], np.int32), each.session) for each in within]
+
+
+def _products(questions: Sequence[Question]) -> list[Asked]:
+    """Where visitors went from an item, by that item alone."""
+    return [
+        Asked(
+            _about(int(each.history.item[-1]), Kind.VIEW, each.history), np.array([each.item], np.int32), each.session
+        )
+        for each in questions
+        if each.history.in_session.any() and each.history.item[-1] != each.item
+    ]
+
+
+def _about(item: int, kind: Kind, history: History) -> History:
+    return History.of([item], kind, history.market, history.now)
+
+
+def _baskets(
+    interactions: Interactions, earlier: Interactions, cut: int, most: int, seed: int
+) -> tuple[list[Asked], list[Asked]]:
+    """What else went into the cart, asked at a random moment (``cart``), and of a random item of it alone."""
+    rng = np.random.default_rng(seed)
+    put = np.isin(interactions.kind, (Kind.CART, Kind.BUY))
+    opens = np.searchsorted(interactions.session, np.arange(interactions.n_sessions + 1))
+    later = np.flatnonzero((interactions.time[opens[:-1]] >= cut) & (np.add.reduceat(put, opens[:-1]) > 1))
+    by_user = np.lexsort((earlier.time, earlier.user))
+    user_start = np.searchsorted(earlier.user[by_user], np.arange(interactions.n_users + 1))
+    cart, together = [], []
+    for visit in np.sort(rng.permutation(later)[:most]).tolist():
+        rows = np.arange(opens[visit], opens[visit + 1])
+        items, first = np.unique(interactions.item[rows[put[rows]]], return_index=True)
+        if len(items) < 2:
+            continue
+        in_order = rows[put[rows]][np.sort(first)]
+        until = in_order[rng.integers(1, len(in_order))]
+        user = interactions.user[rows[0]]
+        past = by_user[user_start[user] : user_start[user + 1]][-KNOWN:]
+        history = _during(interactions, earlier, past, np.arange(rows[0], until))
+        held = interactions.item[rows[put[rows] & (rows < until)]]
+        cart.append(Asked(history, np.setdiff1d(items, held).astype(np.int32), visit))
+        item = int(rng.choice(items))
+        together.append(Asked(_about(item, Kind.CART, history), items[items != item].astype(np.int32), visit))
+    return cart, together
+
+
+def _during(
+    interactions: Interactions, earlier: Interactions, past: npt.NDArray[np.int64], visit: npt.NDArray[np.int64]
+) -> History:
+    """A customer's earlier interactions, and this visit so far."""
+    return History(
+        item=np.concatenate([earlier.item[past], interactions.item[visit]]),
+        kind=np.concatenate([earlier.kind[past], interactions.kind[visit]]),
+        time=np.concatenate([earlier.time[past], interactions.time[visit]]),
+        in_session=np.arange(len(past) + len(visit)) >= len(past),
+        market=int(interactions.market[visit[-1]]),
+        now=int(interactions.time[visit[-1]]),
+    )
