@@ -28,6 +28,7 @@ ITSELF: Final = {
 
 POPULAR: Final = "popular"
 BUY_AGAIN: Final = "buy_again"
+HABITS: Final = (BUY_AGAIN, "buy_again_due")
 NEWEST: Final = "newest"
 PINNED: Final = "pinned"
 
@@ -50,7 +51,7 @@ class Cause(NamedTuple):
 def reason(source: str, placement: Placement, cause: Cause | None, market: str | None) -> str:
     """Why an item is shown. What buy-again proposes without a purchase of its own is what everybody buys."""
     if source in OF_SOURCE or cause is None:
-        popular = source in (POPULAR, BUY_AGAIN)
+        popular = source in (POPULAR, *HABITS)
         if popular and market:
             return f"popular in {market}"
         return OF_SOURCE.get(POPULAR if popular else source, "because of what you looked at and bought")
@@ -77,7 +78,7 @@ def because_each(bundle: Bundle, history: History, chosen: Sequence[tuple[str, i
             continue
         if item in own:
             causes[place] = own[item]
-        elif source != BUY_AGAIN:
+        elif source not in HABITS:
             places[source].append(place)
     for source, its_places in places.items():
         model = bundle.models[source]

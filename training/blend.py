@@ -33,7 +33,7 @@ BLENDS: Final[Blends] = {
     "cart": {"bought_together": 1.0, "covisitation": 0.4, "session_knn": 0.3, "popular": 0.01},
     "category": {"session_knn": 0.6, "covisitation": 0.4, "als": 0.2, "popular": 0.3},
     "search-empty": {"session_knn": 1.0, "covisitation": 0.5, "als": 0.2, "popular": 0.1},
-    "buy-again": {"buy_again": 1.0},
+    "buy-again": {"buy_again_due": 1.0},
     "email": {"session_knn": 0.5, "covisitation": 0.5, "graph_filter": 0.5, "buy_again": 0.3, "popular": 0.02},
     "home/returning": _COMES_BACK,
     "search-empty/returning": _COMES_BACK,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from training.candidates.als import Als
-from training.candidates.buy_again import BuyAgain
+from training.candidates.buy_again import BuyAgain, BuyAgainWhenDue
 from training.candidates.candidate import CandidateModel
 from training.candidates.covisitation import BoughtTogether, Covisitation
 from training.candidates.graph_filter import GraphFilter
@@ -17,6 +17,7 @@ MODELS: Final[Mapping[str, type[CandidateModel]]] = {
         Popular,
         Als,
         BuyAgain,
+        BuyAgainWhenDue,
         GraphFilter,
         SessionKnn,
         Covisitation,

@@ -1,11 +1,13 @@
 """Buy again."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from feature_repo.activity import Kind
 from tests.unit.training.candidate_suite import CandidateSuite, numbers
-from training.candidates.buy_again import BuyAgain, BuyAgainSettings
+from training.candidates.buy_again import BuyAgain, BuyAgainSettings, BuyAgainWhenDue
 from training.interactions import History, Interactions, from_frame
 
 DAY = 86_400
@@ -14,6 +16,10 @@ OWN_ONLY = BuyAgainSettings(group=0)
 
 class TestBuyAgain(CandidateSuite):
     model = BuyAgain
+
+
+class TestBuyAgainWhenDue(CandidateSuite):
+    model = BuyAgainWhenDue
 
 
 def orders(*baskets: tuple[str, int, str]) -> Interactions:
@@ -78,3 +84,57 @@ def test_one_line_twice_in_an_order_is_one_purchase_of_it() -> None:
     shop = orders(("anna", 1, "tea"), ("ben", 1, "milk"))
     answer = BuyAgain.fit(shop, settings=OWN_ONLY).propose(bought(shop, "tea tea tea milk", "milk"), 1)
     assert shop.item_ids[answer.item].tolist() == ["milk"]
+
+
+def a_habit(item: str, gap: int, customers: int = 30) -> list[tuple[str, int, str]]:
+    """Customers who each buy an item three times, ``gap`` days apart."""
+    return [(f"{item} {number}", number + gap * order, item) for number in range(customers) for order in range(3)]
+
+
+def at(shop: Interactions, now: int, *purchases: tuple[int, str]) -> History:
+    """A customer's purchases as (day, item), asked on day ``now``."""
+    items = numbers(shop, *(item for _, item in purchases))
+    return History(
+        item=np.array(items, np.int32),
+        kind=np.full(len(items), Kind.BUY, np.int8),
+        time=np.array([day * DAY for day, _ in purchases], np.int64),
+        in_session=np.zeros(len(items), np.bool_),
+        now=now * DAY,
+    )
+
+
+class TestWhenDue:
+    shop = orders(*a_habit("detergent", 60), *a_habit("milk", 7))
+    habits = ((0, "detergent"), (1, "milk"), (60, "detergent"), (93, "milk"), (119, "detergent"))
+
+    def test_what_was_bought_yesterday_and_lasts_sixty_days_does_not_lead(self) -> None:
+        history = at(self.shop, 120, *self.habits)
+        plain, due = (model.fit(self.shop).propose(history, 2) for model in (BuyAgain, BuyAgainWhenDue))
+        assert self.shop.item_ids[plain.item].tolist() == ["detergent", "milk"]
+        assert self.shop.item_ids[due.item].tolist() == ["milk", "detergent"]
+
+    def test_it_leads_again_when_it_may_be_used_up(self) -> None:
+        answer = BuyAgainWhenDue.fit(self.shop).propose(at(self.shop, 175, *self.habits), 2)
+        assert self.shop.item_ids[answer.item].tolist() == ["detergent", "milk"]
+
+    def test_each_item_has_its_own_pause_drawn_to_that_of_all(self) -> None:
+        pauses = BuyAgainWhenDue.fit(self.shop).pauses
+        assert pauses is not None
+        detergent, milk = pauses.usual[numbers(self.shop, "detergent", "milk")]
+        assert 7 < milk < 14
+        assert 35 < detergent < 60
+
+    def test_a_shop_to_which_nobody_came_twice_looks_at_no_pauses(self) -> None:
+        shop = orders(("anna", 1, "tea"), ("ben", 1, "milk"))
+        model = BuyAgainWhenDue.fit(shop)
+        assert model.pauses is None
+        assert shop.item_ids[model.propose(at(shop, 2, (1, "tea")), 1).item].tolist() == ["tea"]
+
+    def test_pauses_survive_the_bundle_and_a_bundle_without_them_is_read(self, tmp_path: Path) -> None:
+        history = at(self.shop, 120, *self.habits)
+        for model in (BuyAgainWhenDue.fit(self.shop), BuyAgain.fit(self.shop)):
+            folder = tmp_path / model.name
+            folder.mkdir()
+            model.save(folder)
+            again = type(model).load(folder).propose(history, 2)
+            assert again.score.tolist() == model.propose(history, 2).score.tolist()
