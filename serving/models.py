@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-import numpy as np
-
+from feature_repo.activity import Kind
 from feature_repo.errors import Corrupt, ShopfloorError, TryLater
 from serving.catalogue import Alignment, Catalogue
 from serving.drift import Drift
@@ -150,4 +149,5 @@ def _opened(folder: Path, version: str) -> Bundle:
 
 def _first_questions(n_items: int) -> Iterable[History]:
     yield History.of([])
-    yield History.of(np.arange(min(3, n_items)).tolist(), now=1_700_000_000)
+    # Purchases, for every model has something to say about them.
+    yield History.of(range(min(3, n_items)), Kind.BUY, now=1_700_000_000)

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from feature_repo.activity import Kind
 from training.bundle import Blends, Bundle
 from training.candidates.candidate import Candidates
 from training.fusion import Blended, blended
@@ -106,18 +105,3 @@ def recipe_of(blends: Blends, rankers: Mapping[str, Ranker], placement: str) -> 
     back = placement + RETURNING
     returning = Recipe(blends[back], rankers.get(RANKED.get(back, ""))) if back in blends else None
     return Recipe(blends.get(placement, {}), rankers.get(RANKED.get(placement, "")), returning)
-
-
-def because(bundle: Bundle, blended: Blended, history: History, index: int) -> int | None:
-    """The item of the history for which candidate ``index`` was proposed; None when no single one speaks for it."""
-    position = bundle.models[blended.source[index]].because(history, int(blended.item[index]))
-    return None if position is None else int(history.item[position])
-
-
-def warm(bundle: Bundle) -> None:
-    """Ask everything once, so that compiling and the first reads of mapped files happen before a customer waits."""
-    history = History.of(range(min(3, len(bundle.item_ids))), Kind.BUY)
-    for placement in bundle.blends:
-        blended = propose(bundle, placement, history, 20)
-        for index in range(len(blended.item)):
-            because(bundle, blended, history, index)

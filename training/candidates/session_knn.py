@@ -17,7 +17,7 @@ from feature_repo.errors import Corrupt
 from training.arrays import read_array, read_settings, write_array, write_settings
 from training.candidates.candidate import NONE, Candidates
 from training.candidates.reloads import reloads_are_common
-from training.candidates.session_knn_kernel import index_sessions, strongest_click, vote
+from training.candidates.session_knn_kernel import index_sessions, strongest_clicks, vote
 from training.interactions import Floats, History, Interactions, Ints
 
 DAY: Final = 86_400.0
@@ -141,20 +141,22 @@ class SessionKnn:
 
     def because(self, history: History, item: int) -> int | None:
         """The click that shares the most, and most recent, sessions with ``item``."""
+        return self.because_each(history, np.asarray([item], np.int32))[0]
+
+    def because_each(self, history: History, items: Ints) -> list[int | None]:
+        """``because`` for several items, with one look at the clicks."""
         clicks, positions = self._clicks(history)
-        if not len(clicks) or not 0 <= item < len(self.item_weight):
-            return None
-        found = strongest_click(
+        strongest = strongest_clicks(
             clicks,
             _click_weights(len(clicks), self.settings.click_scale),
-            item,
+            items,
             self.session_start,
             self.session_item,
             self.item_start,
             self.item_session,
             self.session_weight,
         )
-        return int(positions[found]) if found >= 0 else None
+        return [int(positions[click]) if click >= 0 else None for click in strongest.tolist()]
 
     def save(self, folder: Path) -> None:
         for name in ("session_start", "session_item", "item_start", "item_session", "item_place"):

@@ -87,22 +87,23 @@ def vote(
     if len(neighbours) > k:
         chosen = _strongest(neighbours, strength, k)
         neighbours, strength = neighbours[chosen], strength[chosen]
-    votes = 0
+    votes = longest = 0
     for session in neighbours:
-        votes += session_start[session + 1] - session_start[session]
+        length = session_start[session + 1] - session_start[session]
+        votes, longest = votes + length, max(longest, length)
     items = np.empty(votes, np.int32)
     values = np.empty(votes, np.float32)
     filled = 0
+    nearness = np.ones(longest, np.float64)
+    if neighbour_scale > 0:
+        nearness = np.exp(-np.arange(longest) / neighbour_scale)
     for index in range(len(neighbours)):
         slot = slot_of(keys, neighbours[index])
         first = session_start[neighbours[index]]
         for at in range(first, session_start[neighbours[index] + 1]):
             value = strength[index] * match_weight[newest_match[slot]] * item_weight[session_item[at]]
-            steps = at - first - match_place[slot]
-            if neighbour_scale > 0:
-                value *= np.exp(-abs(steps) / neighbour_scale)
             items[filled] = session_item[at]
-            values[filled] = value
+            values[filled] = value * nearness[abs(at - first - match_place[slot])]
             filled += 1
     return summed(items, values, without, len(item_weight), n)
 
@@ -119,26 +120,28 @@ def _strongest(neighbours: Ints, strength: Floats, k: int) -> npt.NDArray[np.boo
 
 
 @compiled
-def strongest_click(
+def strongest_clicks(
     clicks: Ints,
     click_weight: Floats,
-    item: int,
+    items: Ints,
     session_start: Longs,
     session_item: Ints,
     item_start: Longs,
     item_session: Ints,
     session_weight: Floats,
-) -> int:
-    """The index of the click that meets ``item`` in the heaviest sessions; -1 where none does."""
-    weight = np.zeros(len(clicks), np.float32)
-    for at in range(item_start[item], item_start[item + 1]):
-        session = item_session[at]
-        for other in range(session_start[session], session_start[session + 1]):
-            for index in range(len(clicks)):
-                if session_item[other] == clicks[index]:
-                    weight[index] += click_weight[index] * session_weight[session]
-    best = -1
-    for index in range(len(clicks)):
-        if weight[index] > 0 and (best < 0 or weight[index] > weight[best]):
-            best = index
-    return best
+) -> Longs:
+    """For each item the index of the click that meets it in the heaviest sessions; -1 where none does."""
+    strongest = np.full(len(items), -1, np.int64)
+    for place in range(len(items)):
+        if not 0 <= items[place] < len(item_start) - 1:
+            continue
+        weight = np.zeros(len(clicks), np.float32)
+        for at in range(item_start[items[place]], item_start[items[place] + 1]):
+            session = item_session[at]
+            for other in range(session_start[session], session_start[session + 1]):
+                for index in range(len(clicks)):
+                    if session_item[other] == clicks[index]:
+                        weight[index] += click_weight[index] * session_weight[session]
+        if len(clicks) and weight.max() > 0:
+            strongest[place] = weight.argmax()
+    return strongest

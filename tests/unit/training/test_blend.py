@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.training.bundles import a_bundle
 from tests.unit.training.candidate_suite import TEA
-from training.blend import BLENDS, RANKED, RETURNING, TAUGHT_BY, because, blends_of, propose, recipe_of, warm
+from training.blend import BLENDS, RANKED, RETURNING, TAUGHT_BY, blends_of, propose, recipe_of
 from training.bundle import Bundle
 from training.candidates import MODELS
 from training.candidates.candidate import NONE, CandidateModel, Candidates
@@ -19,13 +19,12 @@ class Fixed:
     """A model that always answers the same."""
 
     answer: Candidates = NONE
-    reason: int | None = None
 
     def propose(self, history: History, n: int) -> Candidates:
         return Candidates(self.answer.item[:n], self.answer.score[:n])
 
     def because(self, history: History, item: int) -> int | None:
-        return self.reason
+        return None
 
 
 def answer(*items: int, score: float = 1.0) -> Candidates:
@@ -53,14 +52,6 @@ def test_an_item_that_two_models_agree_on_comes_first() -> None:
     assert blended.source == ("x", "x", "y")
 
 
-def test_the_reason_comes_from_the_strongest_source() -> None:
-    bundle = bundle_of({"x": 1.0, "y": 0.5}, x=Fixed(answer(2), reason=1), y=Fixed(answer(2, 1), reason=None))
-    history = History.of([0, 7])
-    blended = propose(bundle, "home", history, 5)
-    assert because(bundle, blended, history, 0) == 7
-    assert because(bundle, blended, history, 1) is None
-
-
 def test_models_that_know_nothing_give_an_empty_answer() -> None:
     blended = propose(bundle_of({"x": 1.0}, x=Fixed()), "home", History.of([]), 5)
     assert len(blended.item) == len(blended.score) == len(blended.source) == 0
@@ -80,12 +71,11 @@ def test_a_blend_keeps_only_models_that_are_there() -> None:
 def test_a_real_bundle_offers_tea_to_a_tea_drinker_and_says_why(tmp_path: Path) -> None:
     a_bundle(tmp_path / "bundle")
     bundle = Bundle.open(tmp_path / "bundle", "1")
-    warm(bundle)
     history = History.of([bundle.item_index[TEA[0]]])
     for placement in ("home", "product", "cart"):
         blended = propose(bundle, placement, history, 4)
         assert set(bundle.item_ids[blended.item]) <= set(TEA)
-        assert because(bundle, blended, history, 0) == bundle.item_index[TEA[0]]
+        assert bundle.models[blended.source[0]].because(history, int(blended.item[0])) == 0
 
 
 def test_every_model_of_a_blend_exists() -> None:
