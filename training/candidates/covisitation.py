@@ -86,11 +86,11 @@ class Covisitation:
         if s.age_days > 0 and len(time):
             weight = weight * np.exp(-(time.max() - time) / (s.age_days * DAY)).astype(np.float32)
         frequency = np.bincount(item, minlength=interactions.n_items)
-        discount = (1.0 / np.maximum(frequency, 1) ** s.popularity).astype(np.float32)
+        discount = 1.0 / np.maximum(frequency, 1) ** s.popularity * _says_something(interactions, counted)
         by_item = np.argsort(item, kind="stable")
         item_start = np.concatenate([[0], np.cumsum(frequency)]).astype(np.int64)
         start, target, strength = count_pairs(
-            user, item, time, weight, discount, by_item, item_start,
+            user, item, time, weight, discount.astype(np.float32), by_item, item_start,
             s.window, s.step_decay, s.gap_days * DAY, s.backward, s.returns, s.neighbours,
         )  # fmt: skip
         return cls(s, start, target, strength, s.returns and reloads_are_common(interactions))
@@ -143,6 +143,17 @@ class Covisitation:
         weight = (s.weight_of_kind[kinds] * s.click_decay ** np.arange(len(positions))).astype(np.float32)
         known = (items >= 0) & (items < len(self.start) - 1) & (weight > 0)
         return items[known], weight[known], positions[known]
+
+
+def _says_something(interactions: Interactions, counted: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """How much it says of an item [items] that it stands beside another: 1 less the share of visits that hold it.
+
+    What stands in every basket, a bag, stands beside everything and goes with nothing. One visit more than there are is
+    counted, so that a shop with a single one still has an answer.
+    """
+    visits = len(np.unique(interactions.session[counted]))
+    held = np.unique(interactions.session[counted].astype(np.int64) * interactions.n_items + interactions.item[counted])
+    return np.asarray(1 - np.bincount(held % interactions.n_items, minlength=interactions.n_items) / (visits + 1))
 
 
 class BoughtTogether(Covisitation):
