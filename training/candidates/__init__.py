@@ -8,6 +8,7 @@ from training.candidates.buy_again import BuyAgain, BuyAgainWhenDue
 from training.candidates.candidate import CandidateModel
 from training.candidates.covisitation import BoughtTogether, Covisitation
 from training.candidates.graph_filter import GraphFilter
+from training.candidates.new_items import NewItems
 from training.candidates.popular import Popular
 from training.candidates.session_knn import SessionKnn
 
@@ -22,6 +23,7 @@ MODELS: Final[Mapping[str, type[CandidateModel]]] = {
         SessionKnn,
         Covisitation,
         BoughtTogether,
+        NewItems,
     )
 }
 """Name to class. A bundle names its models and finds their classes here."""

@@ -1,0 +1,189 @@
+"""New items: what is new and like what the customer cared for, by category, name, brand and price.
+
+A product that nobody touched yet has no neighbours in anybody's sessions. What it is tells whom it may be for: its
+score is how alike it is to each item of the history (Lops, de Gemmis, Semeraro: Content-based Recommender Systems,
+2011), divided by how alike it is to the assortment as a whole, so that what is like everything is not for everybody.
+A touch of something that was new itself counts more: some customers take to novelties. Mapping content to collaborative
+factors (Gantner et al., ICDM 2010) or borrowing the neighbours of like items did no better, see ``docs/decisions``.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, Final, Self
+
+import numpy as np
+from pydantic import Field
+
+from feature_repo.errors import Corrupt
+from training.arrays import read_array, read_settings, write_array, write_settings
+from training.candidates.candidate import NONE, Candidates
+from training.candidates.compiled import compiled
+from training.candidates.interest import decay, interest
+from training.candidates.top import top
+from training.interactions import Floats, History, Interactions, Ints, Longs
+from training.item_features import FieldWeights, Matrix, item_features
+
+DAY: Final = 86_400
+CENSORED: Final = 30 * DAY
+"""An item first touched this soon after the data begin may have been there for years."""
+MOST: Final = 10_000
+"""New items kept, the latest published first: an answer looks at all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewItemsSettings:
+    most_customers: Annotated[int, Field(ge=0)] = 5
+    """An item is new as long as no more customers touched it."""
+    young_days: Annotated[float, Field(gt=0)] = 90.0
+    """And as long as it was published this long before the newest interaction, where that is known."""
+    half_life_days: Annotated[float, Field(gt=0)] = 240.0
+    """The age at which a touch counts half."""
+    step: Annotated[float, Field(gt=0, le=1)] = 0.7
+    """What a click counts for each later one of the same visit."""
+    novelty: Annotated[float, Field(ge=0)] = 1.0
+    """How much more a touch counts of what was new then."""
+    novelty_days: Annotated[float, Field(gt=0)] = 60.0
+    prior: Annotated[float, Field(gt=0)] = 0.1
+    """Added to an item's likeness to the assortment, in shares of the mean, so that the odd one out is not for all."""
+    name: Annotated[float, Field(ge=0)] = 1.0
+    """Weights of the fields, as in ``FieldWeights``."""
+    category: Annotated[float, Field(ge=0)] = 0.8
+    parent: Annotated[float, Field(ge=0)] = 0.2
+    brand: Annotated[float, Field(ge=0)] = 0.2
+    price: Annotated[float, Field(ge=0)] = 0.01
+
+    @property
+    def fields(self) -> FieldWeights:
+        return FieldWeights(self.name, self.category, self.parent, self.brand, self.price)
+
+
+@dataclass(frozen=True, slots=True)
+class NewItems:
+    """Rows of ``item_features``: ``start`` int64 [items + 1], ``feature`` int32, ``value`` float32; ``new`` int32 [c],
+    the items to propose; ``usual`` float32 [c], their likeness to the assortment; ``born`` int64 [items], seconds, when
+    an item came into the assortment, 0 where that is not known; ``n_features``.
+
+    It knows nothing of customers whose history has no item that anything is known of, and then proposes nothing.
+    """
+
+    name: ClassVar[str] = "new_items"
+    defaults: ClassVar[NewItemsSettings] = NewItemsSettings()
+
+    start: Longs
+    feature: Ints
+    value: Floats
+    new: Ints
+    usual: Floats
+    born: Longs
+    n_features: int
+    settings: NewItemsSettings
+
+    @classmethod
+    def fit(cls, interactions: Interactions, seed: int = 0, settings: NewItemsSettings | None = None) -> Self:
+        """Describe items; nothing here is random, ``seed`` is ignored."""
+        settings = settings or cls.defaults
+        features = item_features(interactions, settings.fields)
+        born = _born(interactions)
+        new = _new(interactions, features, settings)
+        touched = np.bincount(interactions.item, minlength=interactions.n_items) > 0
+        everything = np.asarray(features[touched].sum(axis=0), np.float32).ravel()
+        usual = np.asarray(features[new] @ everything, np.float32)
+        usual = usual + settings.prior * max(float(usual.mean()) if len(usual) else 0.0, 1e-6)
+        return cls(
+            features.indptr.astype(np.int64),
+            features.indices.astype(np.int32),
+            features.data.astype(np.float32),
+            new,
+            usual.astype(np.float32),
+            born,
+            features.shape[1],
+            settings,
+        )
+
+    def propose(self, history: History, n: int) -> Candidates:
+        """New items alike to what the history holds; nothing where it holds nothing that is described."""
+        if n < 1 or not len(history.item) or not len(self.new):
+            return NONE
+        taste = _taste(self.start, self.feature, self.value, history.item, self._weights(history), self.n_features)
+        best = top(_likeness(self.start, self.feature, self.value, self.new, taste) / self.usual, n)
+        return Candidates(self.new[best.item], best.score)
+
+    def because(self, history: History, item: int) -> int | None:
+        """The touch that adds most to the item's score, of equal ones the latest."""
+        if not len(history.item) or not 0 <= item < len(self.start) - 1:
+            return None
+        one = np.array([item], np.int32)
+        wanted = _taste(self.start, self.feature, self.value, one, np.ones(1, np.float32), self.n_features)
+        shares = self._weights(history) * _likeness(self.start, self.feature, self.value, history.item, wanted)
+        strongest = len(shares) - 1 - int(shares[::-1].argmax())
+        return strongest if shares[strongest] > 0 else None
+
+    def save(self, folder: Path) -> None:
+        for name in ("start", "feature", "value", "new", "usual", "born"):
+            write_array(folder, name, getattr(self, name))
+        write_settings(folder, asdict(self.settings) | {"n_features": self.n_features})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        stored = read_settings(folder)
+        try:
+            n_features = int(stored.pop("n_features"))
+            settings = NewItemsSettings(**stored)
+        except (KeyError, TypeError) as error:
+            raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
+        start, born = (read_array(folder, name, np.int64) for name in ("start", "born"))
+        feature, new = (read_array(folder, name, np.int32) for name in ("feature", "new"))
+        value, usual = (read_array(folder, name, np.float32) for name in ("value", "usual"))
+        return cls(start, feature, value, new, usual, born, n_features, settings)
+
+    def _weights(self, history: History) -> Floats:
+        """What each touch of the history says, float32 [m]."""
+        settings = self.settings
+        later = np.where(history.in_session, np.cumsum(history.in_session[::-1])[::-1] - 1, 0)
+        age = history.time - self.born[history.item]
+        novel = (self.born[history.item] > 0) & (age < settings.novelty_days * DAY)
+        weight = interest(history.kind) * decay(history.now - history.time, settings.half_life_days)
+        return np.asarray(weight * settings.step**later * (1 + settings.novelty * novel), np.float32)
+
+
+def _born(interactions: Interactions) -> Longs:
+    """When each item came into the assortment: int64 [items], 0 where that may have been before the data begin."""
+    never = np.iinfo(np.int64).max
+    first = np.full(interactions.n_items, never)
+    np.minimum.at(first, interactions.item, interactions.time)
+    begins = interactions.time.min(initial=never)
+    published = np.zeros_like(first) if interactions.content is None else interactions.content.published
+    born = np.minimum(first, np.where(published > 0, published, never))
+    unknown = (born == never) | ((born == first) & (first - begins < CENSORED))
+    return np.where(unknown, 0, born).astype(np.int64)
+
+
+def _new(interactions: Interactions, features: Matrix, settings: NewItemsSettings) -> Ints:
+    """The items to propose, int32, by number: described, young where that is known, and touched by few or none."""
+    pairs = np.unique(np.stack((interactions.item, interactions.user)), axis=1)
+    few = np.bincount(pairs[0], minlength=interactions.n_items) <= settings.most_customers
+    published = np.zeros(interactions.n_items) if interactions.content is None else interactions.content.published
+    newest = interactions.time.max(initial=0)
+    young = (published == 0) | (newest - published <= settings.young_days * DAY)
+    new = np.flatnonzero(few & young & (np.diff(features.indptr) > 0))
+    return np.sort(new[np.argsort(-published[new], kind="stable")[:MOST]]).astype(np.int32)
+
+
+@compiled
+def _taste(start: Longs, feature: Ints, value: Floats, items: Ints, weight: Floats, n_features: int) -> Floats:
+    """The weighted sum of the items' rows, float32 [n_features]."""
+    taste = np.zeros(n_features, np.float32)
+    for row in range(len(items)):
+        for place in range(start[items[row]], start[items[row] + 1]):
+            taste[feature[place]] += weight[row] * value[place]
+    return taste
+
+
+@compiled
+def _likeness(start: Longs, feature: Ints, value: Floats, items: Ints, taste: Floats) -> Floats:
+    """The inner product of each item's row with ``taste``, float32 [items]."""
+    likeness = np.zeros(len(items), np.float32)
+    for row in range(len(items)):
+        for place in range(start[items[row]], start[items[row] + 1]):
+            likeness[row] += value[place] * taste[feature[place]]
+    return likeness
