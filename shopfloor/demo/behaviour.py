@@ -1,7 +1,8 @@
 """What the demo's customers truly want: the known choice model that estimates can be held against.
 
 A visitor chooses a category and then a product in it, each by a multinomial logit (McFadden 1974). Everything is a
-pure function of who the customer is, the day, and what they bought before (``Memory``).
+pure function of who the customer is, the day, and what they remember (``Memory``): what they bought before, and how
+their last visit was. ``satisfaction.py`` says what makes a visit a good one.
 """
 
 from dataclasses import dataclass
@@ -27,20 +28,32 @@ LOOK_AGAIN: Final = 0.22
 CART_INTERCEPT: Final = -2.6
 CHECKOUT: Final = 0.6
 COME_BACK_WHEN_DUE: Final = 3.0
+USUAL_SATISFACTION: Final = 0.5
+COME_BACK_WHEN_SATISFIED: Final = 1.5
+LEAVE_WHEN_DISSATISFIED: Final = 2.5
 
 
 @dataclass(slots=True)
 class Memory:
-    """The last purchase of each customer in each leaf; days count from the first day of the simulation."""
+    """What each customer remembers; days count from the first day of the simulation."""
 
     day: Floats
-    """[u, c], -inf where nothing was bought."""
+    """[u, c] of the last purchase in each leaf, -inf where nothing was bought."""
     item: Ints
     """[u, c] what it was, -1 where nothing."""
+    satisfaction: Floats
+    """[u] in [0, 1] with the last visit; the usual one before the first."""
+    gone: Flags
+    """[u] left for good."""
 
     @classmethod
     def blank(cls, n_customers: int, n_leaves: int) -> Self:
-        return cls(np.full((n_customers, n_leaves), -np.inf), np.full((n_customers, n_leaves), -1, dtype=np.int64))
+        return cls(
+            day=np.full((n_customers, n_leaves), -np.inf),
+            item=np.full((n_customers, n_leaves), -1, dtype=np.int64),
+            satisfaction=np.full(n_customers, USUAL_SATISFACTION),
+            gone=np.zeros(n_customers, dtype=np.bool_),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +78,21 @@ class Behaviour:
         return cls(catalogue, population, days, table, gap)
 
     def visit_probability(self, day: int, weekend: bool, memory: Memory) -> Floats:
-        """[u] that a customer comes today; more likely when something is about to run out."""
+        """[u] that a customer comes today: more likely when something is about to run out, and after a good visit."""
         people = self.population
-        active = (people.first_day <= day) & (day <= people.last_day)
         due = self._due(memory.day, day).max(axis=1)
-        rate = people.visits_per_day * (1.25 if weekend else 0.9) * (1 + COME_BACK_WHEN_DUE * due)
-        return np.where(active, 1 - np.exp(-rate), 0.0)
+        mood = np.exp(COME_BACK_WHEN_SATISFIED * (memory.satisfaction - USUAL_SATISFACTION))
+        rate = people.visits_per_day * (1.25 if weekend else 0.9) * (1 + COME_BACK_WHEN_DUE * due) * mood
+        return np.where((people.first_day <= day) & ~memory.gone, 1 - np.exp(-rate), 0.0)
+
+    def leave_probabilities(self, customers: Ints, satisfaction: Floats) -> Floats:
+        """[k] that after a visit of this satisfaction [k] the customer never comes again.
+
+        A chance after each visit, one's own, as in the BG/NBD model (Fader, Hardie, Lee 2005); there it does not
+        depend on how the visit was.
+        """
+        unhappy = np.exp(-LEAVE_WHEN_DISSATISFIED * (satisfaction - USUAL_SATISFACTION))
+        return np.minimum(self.population.churn[customers] * unhappy, 1.0)
 
     def leaf_probabilities(self, customers: Ints, day: int, when: datetime, memory: Memory) -> Floats:
         """[k, c] of the category that a visit starts with; rows sum to 1."""

@@ -1,12 +1,14 @@
 """The demo shop's customers: who they are, before they do anything."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 
 from shopfloor.demo.assortment import MARKETS
 from shopfloor.demo.catalogue import N_STYLES, Catalogue, Flags, Floats, Ints
+
+MEAN_CHURN: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +26,11 @@ class Population:
     market: Ints
     """[u] position in MARKETS."""
     visits_per_day: Floats
-    """[u] while active."""
+    """[u] while a customer, with a usual visit behind."""
     first_day: Ints
     """[u] first day on which the customer may come."""
-    last_day: Ints
-    """[u] after it the customer has gone for good."""
+    churn: Floats
+    """[u] chance of leaving for good after a usual visit."""
     guest: Flags
     """[u] never opens an account."""
     n_devices: Ints
@@ -44,7 +46,7 @@ class Population:
         interests = np.log(rng.dirichlet(np.full(n_roots, 0.25), size=u) + 0.003)
         middles = rng.normal(0, 1.0, (u, n_middles))
         leaves = rng.normal(0, 0.8, (u, len(catalogue.leaves)))
-        lifetime = rng.exponential(180.0, u).astype(np.int64) + 1
+        churn = np.minimum(rng.exponential(MEAN_CHURN, u), 0.5)
         first_day = np.where(rng.random(u) < 0.6, 0, rng.integers(0, days, u))
         return cls(
             taste=interests[:, catalogue.root] + middles[:, catalogue.middle] + leaves,
@@ -52,9 +54,9 @@ class Population:
             price_sense=rng.lognormal(-0.7, 0.4, u),
             style=rng.normal(0, 0.45, (u, N_STYLES)),
             market=rng.choice(len(MARKETS), size=u, p=[place.share for place in MARKETS]),
-            visits_per_day=np.minimum(rng.lognormal(-2.75, 0.9, u), 1.5),
+            visits_per_day=np.minimum(rng.lognormal(-2.65, 0.9, u), 1.5),
             first_day=first_day,
-            last_day=first_day + lifetime,
+            churn=churn,
             guest=rng.random(u) < 0.12,
             n_devices=rng.choice([1, 2, 3], size=u, p=[0.6, 0.32, 0.08]),
         )
