@@ -11,6 +11,7 @@ from training.candidates.graph_filter import GraphFilter
 from training.candidates.new_items import NewItems
 from training.candidates.popular import Popular
 from training.candidates.session_knn import SessionKnn
+from training.candidates.trending import Trending
 
 MODELS: Final[Mapping[str, type[CandidateModel]]] = {
     model.name: model
@@ -24,6 +25,7 @@ MODELS: Final[Mapping[str, type[CandidateModel]]] = {
         Covisitation,
         BoughtTogether,
         NewItems,
+        Trending,
     )
 }
 """Name to class. A bundle names its models and finds their classes here."""

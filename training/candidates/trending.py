@@ -1,0 +1,135 @@
+"""Trending: what more customers want lately than its longer past foretells, rather than what is wanted most.
+
+Each item's interest is counted twice, with a short and with a long half-life. Were nothing to change, the short count
+would be the same share of the long one for every item; an item trends by how far its short count lies above that, in
+standard deviations of a Poisson count (as in Kleinberg's bursts, KDD 2002, with two rates in place of a hierarchy).
+Markets lean on the whole shop where they have few interactions, and a customer's own categories come first.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from feature_repo.errors import Corrupt
+from training.arrays import read_array, read_settings, write_array, write_settings
+from training.candidates.candidate import NONE, Candidates
+from training.candidates.interest import decay, interest
+from training.candidates.top import top
+from training.interactions import Floats, History, Interactions, Ints
+
+DEPTH: Final = 2000
+"""Most items kept for a market."""
+
+Counts = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class TrendingSettings:
+    half_life_days: Annotated[float, Field(gt=0)] = 3.0
+    past_half_life_days: Annotated[float, Field(gt=0)] = 30.0
+    """Of what the latest days are compared with."""
+    prior: Annotated[float, Field(gt=0)] = 20.0
+    """Interactions (a view counts 1) that the experience of all markets is worth in each."""
+    doubt: Annotated[float, Field(gt=0)] = 5.0
+    """Interactions added to what is expected of an item, so that two views of something rare are no trend."""
+    preference: Annotated[float, Field(ge=0)] = 4.0
+    """How much more an item counts whose category is all the customer looked at; half of it for a parent category."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trending:
+    """``item`` int32 and ``score`` float32 [markets + 1, min(items, DEPTH)], best first, 0 for what does not rise; the
+    last row: all markets. ``category`` and ``parent``: int32 [items], -1 where unknown."""
+
+    name: ClassVar[str] = "trending"
+    defaults: ClassVar[TrendingSettings] = TrendingSettings()
+
+    item: Ints
+    score: Floats
+    category: Ints
+    parent: Ints
+    settings: TrendingSettings
+
+    @classmethod
+    def fit(cls, interactions: Interactions, seed: int = 0, settings: TrendingSettings | None = None) -> Self:
+        """Count; nothing here is random, ``seed`` is ignored."""
+        settings = settings or cls.defaults
+        age = interactions.time.max(initial=0) - interactions.time
+        lately, before = (
+            interest(interactions.kind) * decay(age, days)
+            for days in (settings.half_life_days, settings.past_half_life_days)
+        )
+        everywhere = _counted(interactions, lately, before, np.ones(len(interactions), np.bool_))
+        total = max(float(everywhere[0].sum()), np.finfo(np.float64).tiny)
+        rows = []
+        for market in range(len(interactions.markets)):
+            here = _counted(interactions, lately, before, interactions.market == market)
+            rows.append(_rising(here + settings.prior * everywhere / total, settings.doubt))
+        rows.append(_rising(everywhere, settings.doubt))
+        item, score = zip(*rows, strict=True)
+        unknown = np.full(interactions.n_items, -1, np.int32)
+        taxonomy = interactions.taxonomy
+        category, parent = (taxonomy.category, taxonomy.parent) if taxonomy is not None else (unknown, unknown)
+        return cls(np.stack(item), np.stack(score), category, parent, settings)
+
+    def propose(self, history: History, n: int) -> Candidates:
+        """What rises in the market, the customer's own categories first; nothing where nothing rises."""
+        row = history.market if 0 <= history.market < len(self.item) - 1 else -1
+        item, score = self.item[row], self.score[row] * (1 + self._preference(history, self.item[row]))
+        best = top(score.astype(np.float32), n)
+        return Candidates(item[best.item].astype(np.int32), best.score) if len(best.item) else NONE
+
+    def because(self, history: History, item: int) -> int | None:
+        """The latest touch of the item's category, else of its parent; None where the customer knows neither."""
+        if not 0 <= item < len(self.category):
+            return None
+        for place in (self.category, self.parent):
+            touched = np.flatnonzero((place[history.item] == place[item]) & (place[item] >= 0))
+            if len(touched):
+                return int(touched[history.time[touched].argmax()])
+        return None
+
+    def save(self, folder: Path) -> None:
+        for name in ("item", "score", "category", "parent"):
+            write_array(folder, name, getattr(self, name))
+        write_settings(folder, asdict(self.settings))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        try:
+            settings = TrendingSettings(**read_settings(folder))
+        except TypeError as error:
+            raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
+        item, score = read_array(folder, "item", np.int32, 2), read_array(folder, "score", np.float32, 2)
+        category, parent = (read_array(folder, name, np.int32) for name in ("category", "parent"))
+        return cls(item, score, category, parent, settings)
+
+    def _preference(self, history: History, items: Ints) -> Counts:
+        """What the share of the customer's interest in each item's category and parent adds, float64 [items]."""
+        weight = interest(history.kind)
+        added = np.zeros(len(items))
+        for place, factor in ((self.category, 1.0), (self.parent, 0.5)):
+            known = place[history.item] >= 0
+            interests = np.bincount(place[history.item][known], weight[known], int(place.max(initial=0)) + 1)
+            shares = factor * interests / max(float(weight.sum()), 1.0)
+            added = np.maximum(added, np.where(place[items] >= 0, shares[place[items]], 0.0))
+        return np.asarray(self.settings.preference * added)
+
+
+def _counted(interactions: Interactions, lately: Floats, before: Floats, here: npt.NDArray[np.bool_]) -> Counts:
+    """What came lately and what the past foretells of it, float64 [2, items]; both have the same sum."""
+    found, past = (
+        np.bincount(interactions.item[here], weight[here], interactions.n_items) for weight in (lately, before)
+    )
+    return np.stack([found, past * found.sum() / max(float(past.sum()), np.finfo(np.float64).tiny)])
+
+
+def _rising(counts: Counts, doubt: float) -> tuple[Ints, Floats]:
+    found, expected = counts
+    above: npt.NDArray[Any] = np.maximum(found - expected, 0) / np.sqrt(expected + doubt)
+    best = np.argsort(-above, kind="stable")[:DEPTH]
+    return best.astype(np.int32), above[best].astype(np.float32)
