@@ -20,6 +20,8 @@ from training.interactions import Interactions
 
 SESSION_GAP: Final = timedelta(minutes=30)
 """Without a session_id, a pause this long starts a new session."""
+STEADY: Final = 50
+"""A machine may spread its events evenly: this many of the busiest days that are let pass are too many in a window."""
 MICROSECOND: Final = timedelta(microseconds=1)
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 END: Final = datetime(9999, 1, 1, tzinfo=UTC)
@@ -51,14 +53,14 @@ FROM seen ASOF LEFT JOIN logins
     ON seen.anonymous_id = logins.anonymous_id AND seen.time_us <= logins.last_login
 """  # noqa: S608  # made of constants
 
-_BOTS: Final = """
+_BOTS: Final = f"""
 CREATE TEMP TABLE bots AS
 SELECT customer, sum(events)::BIGINT AS events, max(events)::BIGINT AS busiest_day
 FROM (
     SELECT customer, time_us // 86_400_000_000 AS day, count(*) AS events FROM touches GROUP BY ALL
 )
-GROUP BY customer HAVING max(events) > $most
-"""
+GROUP BY customer HAVING max(events) > $most OR sum(events) > $most * {STEADY}
+"""  # noqa: S608  # made of constants
 
 _SESSIONS: Final = f"""
 CREATE TEMP TABLE visits AS
@@ -107,7 +109,7 @@ ORDER BY session_code, time_us, event_id, place
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A customer with more events in a day than a person makes."""
+    """A customer with more events, in a day or in all, than a person makes."""
 
     customer: str
     """``u:<user_id>`` or ``a:<anonymous_id>``."""

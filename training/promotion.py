@@ -55,6 +55,12 @@ def objections(manifest: Manifest, champion: str, margin: float, gate: GateSetti
         against = f"champion {compared}" if compared else "no champion"
         reason = f"it was compared with {against} when it was trained, the champion now is {champion}; train again"
         return [Objection("comparison", reason, {"compared_with": compared, "champion": champion})]
+    if any(name.startswith("over_") for name in manifest.metrics) and not any(
+        name.startswith("over_champion.") for name in manifest.metrics
+    ):
+        reason = f"champion {champion} could not be read when it was trained, so it was compared with popularity alone"
+        mend = "look at its figures and use --force --why"
+        return [Objection("comparison", f"{reason}; {mend}", {"compared_with": compared})]
     if evidence is None or any(f"over_champion.{metric}.low" not in manifest.metrics for metric in METRICS):
         reason = "its hold-out had no questions, so it was never compared; train on more data"
         return [Objection("comparison", reason, {"compared_with": compared})]
