@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -35,6 +36,7 @@ from training.settings import TrainingSettings
 
 LOCK: Final = "training.lock"
 REPORT: Final = "report.html"
+UNFINISHED: Final = ".training-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def train(
     """
     in_force = ModelSettings.of(settings)
     folder.mkdir(parents=True, exist_ok=True)
-    with only_training(folder), tempfile.TemporaryDirectory(prefix=".training-", dir=folder) as unfinished:
+    with only_training(folder), _unfinished(folder) as unfinished:
         progress("read the lake", 0, 1)
         dataset = read_dataset(
             event_files,
@@ -154,6 +156,15 @@ def only_training(folder: Path) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+@contextmanager
+def _unfinished(folder: Path) -> Iterator[str]:
+    """A folder for what is not registered yet. What a killed training left there goes first; the lock is held."""
+    for left in folder.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as unfinished:
+        yield unfinished
 
 
 def _final(
