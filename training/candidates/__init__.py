@@ -7,6 +7,7 @@ from training.candidates.als import Als
 from training.candidates.buy_again import BuyAgain, BuyAgainWhenDue
 from training.candidates.candidate import CandidateModel
 from training.candidates.covisitation import BoughtTogether, Covisitation
+from training.candidates.ease import Ease
 from training.candidates.graph_filter import GraphFilter
 from training.candidates.new_items import NewItems
 from training.candidates.popular import Popular
@@ -18,6 +19,7 @@ MODELS: Final[Mapping[str, type[CandidateModel]]] = {
     for model in (
         Popular,
         Als,
+        Ease,
         BuyAgain,
         BuyAgainWhenDue,
         GraphFilter,

@@ -19,13 +19,12 @@ import scipy.sparse as sp
 from pydantic import Field
 
 from feature_repo.errors import Corrupt
-from training.arrays import read_array, read_settings, write_array, write_settings
+from training.arrays import read_settings, write_settings
 from training.candidates.als import preferences
-from training.candidates.candidate import NONE, Candidates
-from training.candidates.compiled import add_up, strongest_rows
+from training.candidates.candidate import Candidates
 from training.candidates.interest import strongest
-from training.candidates.top import top
-from training.interactions import Floats, History, Interactions, Ints, Longs
+from training.candidates.neighbours import Known, Neighbours
+from training.interactions import Floats, History, Interactions, Ints
 
 Matrix: TypeAlias = "sp.csr_matrix[np.float32]"
 
@@ -51,15 +50,10 @@ class GraphFilterSettings:
 
 @dataclass(frozen=True, slots=True)
 class GraphFilter:
-    """Neighbours of item i: ``item[start[i]:start[i + 1]]``, with ``weight``. ``start`` int64 [items + 1], ``item``
-    int32, ``weight`` float32."""
-
     name: ClassVar[str] = "graph_filter"
     defaults: ClassVar[GraphFilterSettings] = GraphFilterSettings()
 
-    start: Longs
-    item: Ints
-    weight: Floats
+    table: Neighbours
     settings: GraphFilterSettings
 
     @classmethod
@@ -79,26 +73,14 @@ class GraphFilter:
                 every = np.arange(interactions.n_items, dtype=np.int32)
                 scores = block.toarray() + low_pass.left[first : first + BLOCK] @ low_pass.right
                 rows += [_strongest(every, weight, settings.neighbours) for weight in scores]
-        start = np.concatenate(([0], np.cumsum([len(item) for item, _ in rows]))).astype(np.int64)
-        return cls(start, np.concatenate([i for i, _ in rows]), np.concatenate([w for _, w in rows]), settings)
+        return cls(Neighbours.of(rows), settings)
 
     def propose(self, history: History, n: int) -> Candidates:
         """The items that the history's items point at most strongly, these items among them."""
-        known, weight = strongest(history, self.settings.half_life_days)
-        if n < 1 or not len(known):
-            return NONE
-        return Candidates(*add_up(known, weight, self.start, self.item, self.weight, -1, n))
+        return self.table.best(self._known(history), n)
 
     def propose_batch(self, histories: Sequence[History], n: int) -> list[Candidates]:
-        n_items = len(self.start) - 1
-        table = sp.csr_matrix((self.weight, self.item, self.start), shape=(n_items, n_items))
-        known = [strongest(history, self.settings.half_life_days) for history in histories]
-        ends = np.cumsum([0, *(len(item) for item, _ in known)])
-        asked = sp.csr_matrix(
-            (np.concatenate([w for _, w in known]), np.concatenate([i for i, _ in known]), ends),
-            shape=(len(histories), n_items),
-        )
-        return [top(scores, n) for scores in (asked @ table).toarray()]
+        return self.table.best_each([self._known(history) for history in histories], n)
 
     def because(self, history: History, item: int) -> int | None:
         """The newest touch of the item that votes most for ``item``."""
@@ -106,15 +88,10 @@ class GraphFilter:
 
     def because_each(self, history: History, items: Ints) -> list[int | None]:
         """``because`` for several items, with one look at the neighbours."""
-        known, weight = strongest(history, self.settings.half_life_days)
-        rows = strongest_rows(known, weight, self.start, self.item, self.weight, items)
-        newest = {item: position for position, item in enumerate(history.item.tolist())}
-        return [newest[int(known[row])] if row >= 0 else None for row in rows.tolist()]
+        return self.table.because_each(self._known(history), history, items)
 
     def save(self, folder: Path) -> None:
-        write_array(folder, "start", self.start)
-        write_array(folder, "item", self.item)
-        write_array(folder, "weight", self.weight)
+        self.table.save(folder)
         write_settings(folder, asdict(self.settings))
 
     @classmethod
@@ -123,12 +100,10 @@ class GraphFilter:
             settings = GraphFilterSettings(**read_settings(folder))
         except TypeError as error:
             raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
-        return cls(
-            read_array(folder, "start", np.int64),
-            read_array(folder, "item", np.int32),
-            read_array(folder, "weight", np.float32),
-            settings,
-        )
+        return cls(Neighbours.load(folder), settings)
+
+    def _known(self, history: History) -> Known:
+        return strongest(history, self.settings.half_life_days)
 
 
 class _LowPass(NamedTuple):
