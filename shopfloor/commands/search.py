@@ -22,7 +22,12 @@ Placements = Annotated[
 ]
 Minutes = Annotated[float, typer.Option("--minutes", help="About how long to search; models and blends share it.")]
 Trials = Annotated[
-    int | None, typer.Option("--trials", help="At most this many for each model and placement, of all calls together.")
+    int | None,
+    typer.Option(
+        "--trials",
+        help="At most this many for each model and placement, of all calls together; default: 60 for each model, and "
+        "as many blends as there is time for.",
+    ),
 ]
 Folder = Annotated[
     Path | None, typer.Option("--folder", help="What was tried, and the result; default: search in the data folder.")

@@ -13,7 +13,7 @@ from training.candidates.compiled import compiled
 from training.evaluation.metrics import Hits, Values, per_question
 from training.evaluation.task import Metric
 from training.interactions import Floats, Ints, Longs
-from training.search.questions import Asked
+from training.search.questions import NONE, Asked
 
 K: Final = 20
 BATCH: Final = 100
@@ -41,14 +41,16 @@ class Proposals:
         start, parts, right = [0], [], []
         for index, question in enumerate(asked):
             proposed = [each[index] for each in lists]
-            every = np.unique(np.concatenate([np.empty(0, np.int32), *(each.item for each in proposed)]))
+            every = np.unique(np.concatenate([NONE, *(each.item for each in proposed)]))
             part = np.zeros((len(every), len(proposed)), np.float32)
             for column, each in enumerate(proposed):
                 if len(each.item):
                     part[np.searchsorted(every, each.item), column] = each.score / each.score[0]
-            parts.append(part)
-            right.append(np.isin(every, question.relevant))
-            start.append(start[-1] + len(every))
+            # As in serving, what is not shown is taken out once the models have been blended.
+            shown = ~np.isin(every, question.hidden)
+            parts.append(part[shown])
+            right.append(np.isin(every[shown], question.relevant))
+            start.append(start[-1] + int(shown.sum()))
         return cls(
             tuple(models),
             np.array(start, np.int64),

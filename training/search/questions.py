@@ -5,7 +5,7 @@ The folds lie one before the other: the latest is the hold-out, on which nothing
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -26,6 +26,9 @@ PLACEMENTS: Final = (HOME, RETURNING, PRODUCT, CART, TOGETHER)
 """The blends to which the past holds answers of their own; the others would be asked what ``home`` is."""
 
 
+NONE: Final = np.empty(0, np.int32)
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     history: History
@@ -33,6 +36,8 @@ class Asked:
     """int32 [r], distinct: what the customer went to, bought or put into the cart then."""
     visit: int
     """Questions of one visit, or of one customer who comes back, are not independent and bear one number."""
+    hidden: Ints = field(default_factory=lambda: NONE)
+    """int32 [h]: in view or in the cart already, and not shown again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +81,13 @@ def _clicks(questions: Sequence[Question]) -> list[Asked]:
 
 def _products(questions: Sequence[Question]) -> list[Asked]:
     """Where visitors went from an item, by that item alone."""
-    return [
-        Asked(
-            _about(int(each.history.item[-1]), Kind.VIEW, each.history), np.array([each.item], np.int32), each.session
-        )
-        for each in questions
-        if each.history.in_session.any() and each.history.item[-1] != each.item
-    ]
+    found = []
+    for each in questions:
+        item = int(each.history.item[-1])
+        if each.history.in_session.any() and item != each.item:
+            history = _about(item, Kind.VIEW, each.history)
+            found.append(Asked(history, np.array([each.item], np.int32), each.session, history.item))
+    return found
 
 
 def _about(item: int, kind: Kind, history: History) -> History:
@@ -111,9 +116,10 @@ def _baskets(
         past = by_user[user_start[user] : user_start[user + 1]][-KNOWN:]
         history = _during(interactions, earlier, past, np.arange(rows[0], until))
         held = interactions.item[rows[put[rows] & (rows < until)]]
-        cart.append(Asked(history, np.setdiff1d(items, held).astype(np.int32), visit))
+        cart.append(Asked(history, np.setdiff1d(items, held).astype(np.int32), visit, held))
         item = int(rng.choice(items))
-        together.append(Asked(_about(item, Kind.CART, history), items[items != item].astype(np.int32), visit))
+        about = _about(item, Kind.CART, history)
+        together.append(Asked(about, items[items != item].astype(np.int32), visit, about.item))
     return cart, together
 
 

@@ -27,6 +27,8 @@ Progress = Callable[[str, int, int], None]
 MODELS_UNTIL: Final = 0.5
 BLENDS_UNTIL: Final = 0.8
 """Parts of the time at which the models' settings and the weights are to be found; the rest is for the hold-out."""
+MODEL_TRIALS: Final = 60
+"""Of each model where no other limit is given, so that those that are quick to fit leave time to the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Stages:
                 in_force.values(name),
                 partial(self._alone, name, placement, in_force),
                 self._slice(MODELS_UNTIL, len(names) - done),
+                self.limits.trials or MODEL_TRIALS,
             )
             if explored is not None:
                 found.append(_found(name, placement, explored))
@@ -111,6 +114,7 @@ class Stages:
                 _as_values(in_force.blends[placement], names),
                 partial(_score, proposals[placement]),
                 self._slice(BLENDS_UNTIL, len(searched) - done),
+                self.limits.trials,
                 reference[placement],
             )
             if explored is not None:
@@ -127,6 +131,7 @@ class Stages:
         in_force: Mapping[str, Value],
         score: Callable[[Mapping[str, Value]], float],
         ends_at: float,
+        most: int | None,
         reference: float | None = None,
     ) -> Explored | None:
         study, began = self.studies.study(name), self.seconds()
@@ -134,7 +139,7 @@ class Stages:
 
         def go_on(trials: int) -> bool:
             self.progress(series, min(int(self.seconds() - began), total), total)
-            return self.seconds() < ends_at and (self.limits.trials is None or trials < self.limits.trials)
+            return self.seconds() < ends_at and (most is None or trials < most)
 
         explored = explore(study, space, in_force, score, go_on, partial(self.tracking.trial, series), reference)
         self.progress(series, total, total)

@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,3 +53,9 @@ class TestProposals:
         proposals = Proposals.of([asked(relevant=(1,)), asked(0, relevant=(1,))], only)
         assert proposals.start.tolist()[:2] == [0, 0]
         assert not proposals.hits({"session_knn": 1.0})[0].any()
+
+    def test_what_is_in_view_takes_no_place(self, models: Mapping[str, CandidateModel]) -> None:
+        only = {"popular": models["popular"]}
+        first, second = models["popular"].propose(History.of([0]), 2).item.tolist()
+        question = replace(asked(first, relevant=(second,)), hidden=np.array([first], np.int32))
+        assert Proposals.of([question], only).ndcg({"popular": 1.0}).tolist() == [1.0]

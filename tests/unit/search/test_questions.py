@@ -48,10 +48,11 @@ class TestFold:
     def test_product_knows_the_item_in_view_alone_and_asks_for_another(self) -> None:
         asked = a_fold(LAST).asked[PRODUCT]
         assert [(q.history.item.tolist(), q.relevant.tolist()) for q in asked] == [([0], [1]), ([1], [2])]
+        assert [question.hidden.tolist() for question in asked] == [[0], [1]]
 
     def test_cart_asks_for_what_is_not_in_it_yet(self) -> None:
         (question,) = a_fold(LAST).asked[CART]
-        assert question.relevant.tolist() == [2]
+        assert (question.relevant.tolist(), question.hidden.tolist()) == ([2], [0])
         kinds = question.history.kind[question.history.in_session]
         assert question.history.item[question.history.in_session].tolist() == [0, 0, 1]
         assert kinds.tolist() == [VIEW, PUT, VIEW]
