@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 import scipy.sparse as sp
 from pydantic import Field
+from scipy.linalg.lapack import sgesv
 
 from feature_repo.errors import Corrupt
 from training.arrays import read_array, read_settings, write_array, write_settings
@@ -134,13 +135,14 @@ class Als:
         """
         confidence = weight * self.settings.alpha
         y, beyond = self.factors[item], confidence - 1.0
+        # LAPACK itself: for equations this few, NumPy's own call around it takes as long as solving them.
         if len(item) > len(self.gram):
-            solved = np.linalg.solve(self.gram + (y.T * beyond) @ y, y.T).T
+            solved = sgesv(self.gram + (y.T * beyond) @ y, y.T)[2].T
         else:
             right = y @ self.inverse
             left = (right @ y.T) * beyond
-            np.fill_diagonal(left, left.diagonal() + 1.0)
-            solved = np.linalg.solve(left, right)
+            left.flat[:: len(left) + 1] += 1.0
+            solved = sgesv(left, right)[2]
         return np.asarray(solved * confidence[:, None], dtype=np.float32)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feature_repo.activity import Kind
+from training.candidates.compiled import compiled
 from training.interactions import Codes, Floats, History, Ints
 
 _WEIGHT: Final[dict[Kind, float]] = {Kind.VIEW: 1.0, Kind.WISH: 2.0, Kind.CART: 3.0, Kind.BUY: 5.0}
@@ -28,10 +29,19 @@ def strongest(history: History, half_life_days: float = 0.0) -> tuple[Ints, Floa
 
     With a half-life, interest decays with its age.
     """
-    item, place = np.unique(history.item, return_inverse=True)
-    weight = np.zeros(len(item), np.float32)
     shown = interest(history.kind)
     if half_life_days > 0:
         shown = shown * decay(history.now - history.time, half_life_days)
-    np.maximum.at(weight, place, shown)
-    return item.astype(np.int32), weight
+    return _strongest(history.item, shown)
+
+
+@compiled
+def _strongest(item: Ints, weight: Floats) -> tuple[Ints, Floats]:
+    distinct, most = np.empty(len(item), np.int32), np.zeros(len(item), np.float32)
+    n = 0
+    for at in np.argsort(item):
+        if n == 0 or distinct[n - 1] != item[at]:
+            distinct[n] = item[at]
+            n += 1
+        most[n - 1] = max(most[n - 1], weight[at])
+    return distinct[:n], most[:n]
