@@ -27,13 +27,15 @@ class Finding:
 
 
 async def checkup(settings: Settings) -> list[Finding]:
-    """What data folder, log, online store, lake, model registry and the service, if one runs, say of themselves."""
+    """What data folder, log, online store, lake, model registry, the settings of models, and the service, if one runs,
+    say of themselves."""
     parts: dict[str, Callable[[], Awaitable[str]]] = {
         "data": lambda: asyncio.to_thread(_data, settings),
         "events": lambda: _events(settings),
         "online": lambda: _online(settings),
         "lake": lambda: asyncio.to_thread(wiring.lake(settings).check),
         "models": lambda: asyncio.to_thread(_models, settings),
+        "training": lambda: asyncio.to_thread(_training, settings),
         "service": lambda: asyncio.to_thread(_service, settings),
     }
     findings = []
@@ -69,6 +71,14 @@ async def _online(settings: Settings) -> str:
 def _models(settings: Settings) -> str:
     champion = wiring.model_registry(settings).version_of("champion")
     return f"champion is version {champion}" if champion else "answers; no champion yet, run shopfloor train"
+
+
+def _training(settings: Settings) -> str:
+    from training.model_settings import ModelSettings
+
+    ModelSettings.of(settings.training)
+    own = [*settings.training.models, *settings.training.blends]
+    return f"the shop's own settings for {', '.join(own)}" if own else "default settings of models and blends"
 
 
 def _service(settings: Settings) -> str:

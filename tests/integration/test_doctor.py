@@ -49,6 +49,14 @@ class TestDoctor:
         assert document["settings"]["data"] == {"value": str(tmp_path), "from": "SHOPFLOOR_DATA"}
         assert document["settings"]["port"]["from"] == "default"
 
+    def test_a_setting_that_no_model_has_is_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "shopfloor.toml").write_text("[training.models.als]\nfactor = 64\n")
+        code, document = run(monkeypatch)
+        assert code == 69
+        assert [part for part, check in document["checks"].items() if not check["ok"]] == ["training"]
+        assert "training.models.als.factor: there is no such setting" in str(document["checks"]["training"]["says"])
+
     def test_a_store_that_is_down_is_named_and_its_password_is_not(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
