@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from training.candidates.als import Als
+from training.candidates.bpr import Bpr
 from training.candidates.buy_again import BuyAgain, BuyAgainWhenDue
 from training.candidates.candidate import CandidateModel
 from training.candidates.covisitation import BoughtTogether, Covisitation
@@ -19,6 +20,7 @@ MODELS: Final[Mapping[str, type[CandidateModel]]] = {
     for model in (
         Popular,
         Als,
+        Bpr,
         Ease,
         BuyAgain,
         BuyAgainWhenDue,
