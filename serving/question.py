@@ -67,7 +67,7 @@ class Answer(msgspec.Struct, frozen=True):
     model_version: str | None
     variant: str | None
     degraded: list[str]
-    """``no-features``, ``no-model``, ``popular``, ``newest``; empty when everything worked."""
+    """``no-features``, ``no-ranker``, ``no-model``, ``popular``, ``newest``; empty when everything worked."""
     notes: list[str]
     """What was ignored in the request, such as an unknown item."""
     items: list[AnswerItem]

@@ -3,9 +3,11 @@
 context -> candidates -> filters -> ranking -> rules -> exploration -> answer -> exposure
 
 and the ladder for what is missing, each step told in ``degraded``: without features the request's own context
-speaks, without a model what is popular in the market, and at last what is newest in the catalogue.
+speaks, without time for the ranker the blended scores, without a model what is popular in the market, and at last
+what is newest in the catalogue.
 """
 
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,6 +40,8 @@ OVERSAMPLING: Final = 4
 """Candidates for each item wanted, so that filters and rules have something to choose from."""
 FILTERED_DEPTH: Final = 5_000
 """Candidates asked for when only some categories may be shown."""
+RANKED_UNTIL: Final = 0.6
+"""The share of the deadline after which an answer goes out in the order of the blend; the store may take 0.5."""
 FILLING: Final = 0.99
 """Each item that fills a short answer up scores this much of the one above it."""
 
@@ -55,6 +59,8 @@ class Context:
     shown: Mask
     excluded: frozenset[str]
     """Items that may not be shown here: in view, excluded by the page, or bought and not needed again."""
+    late: bool = False
+    """So much of the deadline is over that there is no time for the ranker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +78,13 @@ class Recommender:
     new_id: Callable[[], str]
     rng: Random = field(default_factory=Random)
     """What exploration draws from."""
+    seconds: Callable[[], float] = time.perf_counter
+    """The clock of the deadline."""
 
     async def recommend(self, question: Question) -> Answer:
         """An answer, whatever is down. Raises BadInput for a placement or market that does not exist."""
-        now = self.clock()
-        context = await self._context(question, now)
+        now, asked_at = self.clock(), self.seconds()
+        context = await self._context(question, now, asked_at)
         ranked, ladder = self._ranked(context)
         chosen, propensities = self._explored(context, self._ruled(context, ranked), ranked)
         answer = self._answer(context, chosen, ladder)
@@ -93,7 +101,7 @@ class Recommender:
             return True
         return model is None and not len(self.catalogue)
 
-    async def _context(self, question: Question, now: datetime) -> Context:
+    async def _context(self, question: Question, now: datetime, asked_at: float) -> Context:
         placement = placement_named(question.placement)
         if question.market is not None and self.markets and question.market not in self.markets:
             why = f"is no market of this shop; its markets are {', '.join(sorted(self.markets))}"
@@ -112,12 +120,18 @@ class Recommender:
             history=_history(question, placement, customer, model, now),
             shown=self.catalogue.shown(question.market, question.filters.category_ids),
             excluded=frozenset(chain(question.item_ids, question.filters.exclude_item_ids, bought)),
+            late=self._late(model, asked_at),
         )
+
+    def _late(self, model: ServedModel | None, asked_at: float) -> bool:
+        if model is None or not model.bundle.rankers:
+            return False
+        return 1000 * (self.seconds() - asked_at) > RANKED_UNTIL * self.settings.deadline_ms
 
     def _ranked(self, context: Context) -> tuple[list[Candidate], list[str]]:
         """Candidates that passed the filters, best first, and the steps of the ladder that were needed."""
         ladder = ["no-features"] if context.customer is None else []
-        ladder += ["no-model"] if context.model is None else []
+        ladder += ["no-model"] if context.model is None else ["no-ranker"] if context.late else []
         wanted = context.question.limit * OVERSAMPLING
         ranked = _blended(context, wanted)
         if not context.placement.fills:
@@ -284,7 +298,7 @@ def _blended(context: Context, wanted: int) -> list[Candidate]:
     if model is None:
         return []
     depth = FILTERED_DEPTH if context.question.filters.category_ids else wanted
-    blended = propose(model.bundle, context.placement.name, context.history, depth)
+    blended = propose(model.bundle, context.placement.name, context.history, depth, ranked=not context.late)
     sold = np.flatnonzero(context.shown[model.alignment.rows[blended.item]])
     items, scores = blended.item[sold], blended.score[sold]
     columns = (model.bundle.item_ids[items], scores, sold, items)

@@ -15,11 +15,16 @@ from training.evaluation.wording import REMOVED, moment
 from training.holdout import Answers, Comparison, K, Question
 from training.interactions import Interactions
 
-NAMES: Final[Mapping[str, str]] = {"home": "new version", "champion": "version in use"}
+NAMES: Final[Mapping[str, str]] = {
+    "home": "new version",
+    "champion": "version in use",
+    "blend": "new version, unranked",
+}
 """What recipes are called for people."""
 MODELS: Final[Mapping[str, str]] = {
     "new version": "what this training made, as it would fill the home page.",
     "version in use": "today's mix of models, fitted on the same data for this comparison.",
+    "new version, unranked": "the new version without its ranker, in the order of the blend.",
     "popular": "what most customers of a market want lately, for comparison.",
 }
 

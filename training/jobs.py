@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from feature_repo.errors import Conflict, Corrupt, NotFound
+from feature_repo.errors import Conflict, Corrupt, Misconfigured, NotFound
 from training.arrays import read_array
 from training.assortment import NO_CATALOGUE, CatalogueFiles
 from training.bundle import ITEM_COUNTS, Blends, DataWindow, Manifest, write_bundle
@@ -22,21 +22,20 @@ from training.candidates.candidate import CandidateModel
 from training.data_checks import DataShift, item_counts, shift_between
 from training.dataset import BEGINNING, END, Dataset, LeftOut, read_dataset
 from training.figures import comparison_figure, traffic_figure
-from training.folds import in_visits
 from training.holdout import Comparison
 from training.interactions import Interactions
 from training.model_card import CARD, model_card
 from training.model_settings import ModelSettings
 from training.promotion import COMPARED_WITH
-from training.ranker import Ranker
-from training.ranking_features import Signals
 from training.registry import CHALLENGER, CHAMPION, ModelRegistry
-from training.rehearsal import RANKER, Progress, Rehearsal, Standing, rehearse
+from training.rehearsal import Progress, Standing, rehearse
 from training.settings import TrainingSettings
 
 LOCK: Final = "training.lock"
 REPORT: Final = "report.html"
 UNFINISHED: Final = ".training-"
+THEIRS: Final = " of the champion"
+"""Ends the name of a model that the champion has with other settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +92,11 @@ def train(
         if if_new and (version := up_to_date(dataset, registry, settings)) is not None:
             raise NothingNew(version)
         champion = registry.version_of(CHAMPION)
-        standing, shift = _beside(registry, champion, dataset.interactions)
-        fit, blends = _Fitting(in_force, settings.seed), in_force.blends_of(MODELS)
+        standing, theirs, shift = _beside(registry, champion, in_force, dataset.interactions)
+        fit, blends = _Fitting(in_force, theirs, settings.seed), in_force.blends_of(MODELS)
         rehearsal = rehearse(dataset.interactions, blends, standing, shift, fit, settings, clock(), progress)
-        models, rankers = _final(dataset.interactions, blends, rehearsal, fit, settings, progress)
+        models = _fit_everything(dataset.interactions, blends, fit, progress)
+        rankers = rehearsal.rankers(dataset.interactions, settings.seed, progress)
         bundle = Path(unfinished, "bundle")
         manifest = write_bundle(
             bundle,
@@ -167,34 +167,22 @@ def _unfinished(folder: Path) -> Iterator[str]:
         yield unfinished
 
 
-def _final(
-    interactions: Interactions,
-    blends: Blends,
-    rehearsal: Rehearsal,
-    fit: "_Fitting",
-    settings: TrainingSettings,
-    progress: Progress,
-) -> tuple[dict[str, CandidateModel], dict[str, Ranker]]:
-    """The models of all blends and the rankers that were worth it, learnt from everything."""
+def _fit_everything(
+    interactions: Interactions, blends: Blends, fit: "_Fitting", progress: Progress
+) -> dict[str, CandidateModel]:
     names = {name for weights in blends.values() for name in weights}
-    step, total = "fit on everything", len(names) + len(rehearsal.taught)
-    models = fit(interactions, names, lambda done: progress(step, done, total))
-    rankers = {}
-    signals = Signals.fit(in_visits(interactions), settings.seed) if rehearsal.taught else None
-    for done, (name, taught) in enumerate(rehearsal.taught.items(), len(names)):
-        progress(step, done, total)
-        ranker = None if signals is None else taught.ranker(signals, RANKER, settings.seed)
-        if ranker is not None:
-            rankers[name] = ranker
-    progress(step, total, total)
-    return models, rankers
+    step = "fit on everything"
+    models = fit(interactions, names, lambda done: progress(step, done, len(names)))
+    progress(step, len(names), len(names))
+    return models
 
 
 @dataclass(frozen=True, slots=True)
 class _Fitting:
-    """Fits models by name, with the shop's settings."""
+    """Fits models by name, with the shop's settings; those that the champion has otherwise, with the champion's."""
 
     settings: ModelSettings
+    theirs: ModelSettings
     seed: int
 
     def __call__(
@@ -205,18 +193,20 @@ class _Fitting:
         models: dict[str, CandidateModel] = {}
         # More BLAS threads than one only get into the way of the models' own.
         with threadpool_limits(1, "blas"):
-            for done, name in enumerate(name for name in MODELS if name in names):
+            for done, name in enumerate(name for base in MODELS for name in (base, base + THEIRS) if name in names):
                 told(done)
-                models[name] = self.settings.fit(name, interactions, self.seed)
+                settings = self.theirs if name.endswith(THEIRS) else self.settings
+                models[name] = settings.fit(name.removesuffix(THEIRS), interactions, self.seed)
         return models
 
 
 def _beside(
-    registry: ModelRegistry, champion: str | None, interactions: Interactions
-) -> tuple[Standing | None, DataShift | None]:
-    """What the champion answers with, and how the data differ from its own; None where that is not known."""
+    registry: ModelRegistry, champion: str | None, in_force: ModelSettings, interactions: Interactions
+) -> tuple[Standing | None, ModelSettings, DataShift | None]:
+    """What the champion answers with, the settings of its models, and how the data differ from its own; the settings
+    in force and None where that is not known."""
     if champion is None:
-        return None, None
+        return None, in_force, None
     with suppress(Corrupt, NotFound):
         folder = registry.fetch(champion)
         manifest = registry.manifest(champion)
@@ -224,8 +214,20 @@ def _beside(
         if manifest.evidence is not None and f"{ITEM_COUNTS}.npy" in manifest.files:
             item_ids, counts = read_array(folder, "item_ids", np.str_), read_array(folder, ITEM_COUNTS, np.int64)
             shift = shift_between(manifest.evidence.data, item_ids, counts, interactions)
-        return Standing(manifest.blends, manifest.rankers), shift
-    return None, None
+        theirs = in_force
+        with suppress(Misconfigured):  # a setting that this program no longer has
+            theirs = ModelSettings.of(TrainingSettings(models=manifest.settings.get("models", {})))
+        blends = {
+            placement: {_told_apart(name, in_force, theirs): weight for name, weight in weights.items()}
+            for placement, weights in manifest.blends.items()
+        }
+        return Standing(blends, manifest.rankers), theirs, shift
+    return None, in_force, None
+
+
+def _told_apart(name: str, in_force: ModelSettings, theirs: ModelSettings) -> str:
+    """The name of the champion's model: its own where its settings are not those in force."""
+    return name if in_force.values(name) == theirs.values(name) else name + THEIRS
 
 
 def _window(dataset: Dataset) -> DataWindow:

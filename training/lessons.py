@@ -41,7 +41,7 @@ def lessons(
     interactions: Interactions,
     subjects: Sequence[Subject],
     fit: Fit,
-    settings: RankerSettings,
+    settings: Mapping[str, RankerSettings],
     questions: int,
     seed: int,
     folded: Callable[[int], None] = lambda n: None,
@@ -61,7 +61,7 @@ def lessons(
         models = fit(earlier, {name for subject in answerable for name, _ in subject.weights})
         signals = Signals.fit(in_visits(earlier), seed)
         for subject in answerable:
-            rows = replayed_rows(asked[subject.kind], models, dict(subject.weights), signals, settings)
+            rows = replayed_rows(asked[subject.kind], models, dict(subject.weights), signals, settings[subject.kind])
             found[subject].append(rows)
         folded(number + 1)
     return found

@@ -37,7 +37,10 @@ class RankerSettings:
     """With fewer lists to learn an order from, there is no ranker."""
     rounds: int = 80
     """Trees."""
-    threads: int = 2
+    threads: int = 1
+    """More of them wait for each other busily, which costs the service beside a training more than it gains."""
+    length: int = LONGEST_HISTORY
+    """Newest interactions of a history that are looked at."""
 
 
 class Rows(NamedTuple):
@@ -89,7 +92,7 @@ class Ranker:
     def _order(self, history: History, chosen: Fused) -> tuple[Ints, Floats]:
         """Which candidate comes first, second, …, and their scores in that order."""
         ranked = min(self.settings.candidates, len(chosen.item))
-        raw = self.trees.score(rows_of(self.signals, history, chosen, ranked))
+        raw = self.trees.score(rows_of(self.signals, history, chosen, ranked, self.settings.length))
         order = np.argsort(-raw, kind="stable")
         score = self.calibration.probability(raw[order])
         rest = np.arange(ranked, len(chosen.item))
@@ -138,7 +141,7 @@ def replayed_rows(
         proposals = {name: models[name].propose(history, settings.candidates + len(hidden)) for name in weights}
         chosen = fused(proposals, weights, settings.candidates, hidden)
         if len(chosen.item):
-            features.append(rows_of(signals, history, chosen, len(chosen.item)))
+            features.append(rows_of(signals, history, chosen, len(chosen.item), settings.length))
             labels.append(np.isin(chosen.item, relevant).astype(np.int8))
             group.append(len(chosen.item))
     if not group:
@@ -155,22 +158,21 @@ def learnt(parts: Sequence[Rows], settings: RankerSettings, seed: int) -> Trees 
     return Trees.fit(rows.features, rows.label, rows.group, settings.rounds, seed, settings.threads)
 
 
-def rows_of(signals: Signals, history: History, chosen: Fused, n: int) -> Floats:
-    """The features of the first ``n`` candidates: float32 [n, f]."""
+def rows_of(signals: Signals, history: History, chosen: Fused, n: int, length: int) -> Floats:
+    """The features of the first ``n`` candidates, from the newest ``length`` interactions: float32 [n, f]."""
     head = slice(0, n)
-    return signals.features(
-        latest(history), chosen.item[head], chosen.score[:, head].copy(), chosen.place[:, head].copy()
-    )
+    recent = latest(history, length)
+    return signals.features(recent, chosen.item[head], chosen.score[:, head].copy(), chosen.place[:, head].copy())
 
 
-def latest(history: History) -> History:
-    """The newest interactions of a history, as many as online features keep one by one."""
-    if len(history.item) <= LONGEST_HISTORY:
+def latest(history: History, length: int = LONGEST_HISTORY) -> History:
+    """The newest ``length`` interactions of a history; without a number as many as online features keep one by one."""
+    if len(history.item) <= length:
         return history
     return replace(
         history,
-        item=history.item[-LONGEST_HISTORY:],
-        kind=history.kind[-LONGEST_HISTORY:],
-        time=history.time[-LONGEST_HISTORY:],
-        in_session=history.in_session[-LONGEST_HISTORY:],
+        item=history.item[-length:],
+        kind=history.kind[-length:],
+        time=history.time[-length:],
+        in_session=history.in_session[-length:],
     )

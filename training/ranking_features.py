@@ -1,7 +1,9 @@
 """What the ranker knows of a candidate: one function, the same for training rows and for answers.
 
 A row says how each source rates the item, how much and how lately the shop's customers care for it, how often and how
-lately they went to it from the items of this history, and what this customer did with it already.
+lately they went to it from the items of this history, what this customer did with it already, and how it suits their
+purse, market and hour. What is known of the customer comes from Feast's online views by way of the history
+(``training/past.py``), what is known of items from the bundle: a list has a hundred of them.
 """
 
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ import scipy.sparse as sp
 
 from feature_repo.activity import Kind
 from training.arrays import read_array, write_array
+from training.habit_kernel import QUARTER, habit_rows
 from training.interactions import Floats, History, Interactions, Ints, Longs
 from training.ranking_kernel import rows_of
 
@@ -23,6 +26,7 @@ REACH: Final = 5
 """Items at most this many interactions apart are a pair."""
 FACTORS: Final = 48
 """Length of the vectors that say which items are alike."""
+PRIOR: Final = 20.0
 NEVER: Final = 99.0
 """Steps or log-hours to what never happened: farther than anything that did."""
 
@@ -38,13 +42,17 @@ OF_TAXONOMY: Final = (
     "share_of_category", "category_times",
 )  # fmt: skip
 OF_CUSTOMER: Final = ("times_in_visit", "times_known", "steps_since", "hours_since", "is_last", "strongest_kind")
+OF_PRICE: Final = ("price", "price_over_last", "price_over_usual", "price_over_bought")
+OF_MOMENT: Final = ("hour_lift", "market_lift", "idle", "newness", "quarter_of_day")
+OF_HABIT: Final = ("times_bought", "days_since_bought", "own_gap", "due", "share_of_orders", "rhythm")
 OF_QUESTION: Final = ("visit_length", "visit_items", "known_length", "last_pause", "last_kind", "last_count")
 
 
 def feature_names(sources: tuple[str, ...]) -> list[str]:
     """The names of the columns of ``features``."""
     by_source = [f"{source}.{name}" for source in sources for name in OF_SOURCE]
-    return [*by_source, "n_sources", *OF_ITEM, *OF_PAIR, *OF_LIKENESS, *OF_TAXONOMY, *OF_CUSTOMER, *OF_QUESTION]
+    of_pairs = (*OF_ITEM, *OF_PAIR, *OF_LIKENESS, *OF_TAXONOMY, *OF_CUSTOMER, *OF_QUESTION)
+    return [*by_source, "n_sources", *of_pairs, *OF_PRICE, *OF_MOMENT, *OF_HABIT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,9 @@ class Signals:
     ``vector`` float32 [items, FACTORS]: items whose vectors point the same way are taken by the same customers;
     ``category`` and ``parent`` int32 [items], -1 where unknown; ``category_count`` float32 [categories] interactions;
     the categories that follow category c: ``category_next[category_start[c]:category_start[c + 1]]``, ascending, with
-    ``category_near`` as for items.
+    ``category_near`` as for items; ``price`` float32 [items], logarithm of 1 + price, NaN where unknown; ``published``
+    int64 [items], seconds since 1970, 0 where unknown; ``hour_lift`` float32 [items, 4] and ``market_lift`` float32
+    [markets, items]: how much oftener than all items together it is wanted in a quarter of the day, or in a market.
     """
 
     of_item: Floats
@@ -74,10 +84,14 @@ class Signals:
     category_start: Longs
     category_next: Ints
     category_near: Floats
+    price: Floats
+    published: Longs
+    hour_lift: Floats
+    market_lift: Floats
 
     @classmethod
     def fit(cls, interactions: Interactions, seed: int = 0) -> Self:
-        n_items = interactions.n_items
+        n_items, content = interactions.n_items, interactions.content
         order = np.lexsort((interactions.time, interactions.user))
         user, item, time = interactions.user[order], interactions.item[order], interactions.time[order]
         end = int(time.max(initial=0))
@@ -105,6 +119,12 @@ class Signals:
             category_start=of_category[0],
             category_next=of_category[1],
             category_near=of_category[2],
+            price=np.log1p(content.price) if content else np.full(n_items, np.nan, np.float32),
+            published=content.published if content else np.zeros(n_items, np.int64),
+            hour_lift=_lift(interactions.item, interactions.time // QUARTER % 4, n_items, 4),
+            market_lift=np.ascontiguousarray(
+                _lift(interactions.item, interactions.market, n_items, len(interactions.markets)).T
+            ),
         )
 
     def features(self, history: History, item: Ints, score: Floats, place: Ints) -> Floats:
@@ -113,12 +133,17 @@ class Signals:
         ``item`` int32 [c]; ``score`` float32 [sources, c], 0 where a source does not propose it; ``place`` int32
         [sources, c], from 0, -1 where it does not.
         """
-        return rows_of(
+        of_pairs = rows_of(
             history.item, history.kind, history.time, history.in_session, item, score, place,
             self.of_item, self.n_next, self.pair_start, self.pair_item, self.direct, self.near, self.pair_age,
             self.vector, self.category, self.parent, self.category_count, self.category_start, self.category_next,
             self.category_near,
         )  # fmt: skip
+        of_habit = habit_rows(
+            history.item, history.kind, history.time, history.in_session, history.market, history.now, item,
+            self.price, self.published, self.hour_lift, self.market_lift,
+        )  # fmt: skip
+        return np.concatenate((of_pairs, of_habit), axis=1)
 
     def save(self, folder: Path) -> None:
         for name in self.__slots__:
@@ -147,6 +172,10 @@ class Signals:
             category_start=read_array(folder, "signal_category_start", np.int64),
             category_next=ints("category_next"),
             category_near=floats("category_near"),
+            price=floats("price"),
+            published=read_array(folder, "signal_published", np.int64),
+            hour_lift=floats("hour_lift", 2),
+            market_lift=floats("market_lift", 2),
         )
 
 
@@ -197,6 +226,17 @@ def _summed(values: npt.NDArray[np.generic], opens: npt.NDArray[np.int64]) -> Fl
     if not len(opens):
         return np.empty(0, np.float32)
     return np.add.reduceat(values.astype(np.float64), opens).astype(np.float32)
+
+
+def _lift(item: Ints, part: npt.NDArray[np.integer], n_items: int, n_parts: int) -> Floats:
+    """Each item's share of interactions in each part, relative to that of all items: float32 [items, parts], 1 for as
+    often as all. ``PRIOR`` interactions are taken to be spread like all; ``part`` is -1 where unknown."""
+    known = part >= 0
+    counts = np.bincount(item[known] * max(n_parts, 1) + part[known], minlength=n_items * n_parts)
+    table = counts[: n_items * n_parts].reshape(n_items, n_parts)
+    whole = (table.sum(axis=0) + 1.0) / (table.sum() + max(n_parts, 1))
+    share = (table + PRIOR * whole) / (table.sum(axis=1, keepdims=True) + PRIOR)
+    return np.asarray(share / whole, dtype=np.float32)
 
 
 def _of_item(interactions: Interactions, end: int) -> Floats:

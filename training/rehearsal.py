@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from feature_repo.activity import MAX_INTERACTIONS
 from training.blend import ORDER, RETURNING, TAUGHT_BY, VISIT, Recipe, recipe_of
 from training.bundle import Blends
 from training.candidates.candidate import CandidateModel
@@ -24,6 +25,7 @@ from training.holdout_report import holdout_report
 from training.interactions import Interactions
 from training.lessons import FOLDS, Fit, Lessons, Subject, lessons, replayed
 from training.next_order import NextOrder, next_orders
+from training.past import MAX_BOUGHT
 from training.probability import UNCALIBRATED, Calibration
 from training.ranker import Ranker, RankerSettings, Rows, learnt, replayed_rows
 from training.ranking_features import Signals
@@ -36,7 +38,11 @@ BLEND: Final = "blend"
 CHAMPION: Final = "champion"
 POPULAR_NAME: Final = "popular"
 POPULAR: Final = Recipe({POPULAR_NAME: 1.0})
-RANKER: Final = RankerSettings(candidates=100)
+RANKERS: Final[Mapping[str, RankerSettings]] = {
+    VISIT: RankerSettings(candidates=100),
+    # Habits reach back further than the newest interactions: older purchases, of which the profile knows, count.
+    ORDER: RankerSettings(candidates=100, length=MAX_INTERACTIONS + MAX_BOUGHT),
+}
 
 Progress = Callable[[str, int, int], None]
 """Told a step's name, how much of it is done, and of how much."""
@@ -58,10 +64,10 @@ class Taught:
     rows: Sequence[Rows]
     calibration: Calibration
 
-    def ranker(self, signals: Signals, settings: RankerSettings, seed: int) -> Ranker | None:
+    def ranker(self, name: str, signals: Signals, seed: int) -> Ranker | None:
         """The ranker that learnt from all of it; None where that is too little."""
-        trees = learnt(self.rows, settings, seed)
-        return None if trees is None else Ranker(self.weights, signals, trees, self.calibration, settings)
+        trees = learnt(self.rows, RANKERS[name], seed)
+        return None if trees is None else Ranker(self.weights, signals, trees, self.calibration, RANKERS[name])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,20 @@ class Rehearsal:
     """HTML; None where there was nothing to ask."""
     taught: Mapping[str, Taught] = field(default_factory=dict)
     """The rankers that are worth their time, by name."""
+
+    def rankers(self, interactions: Interactions, seed: int, progress: Progress) -> dict[str, Ranker]:
+        """The rankers as they are used: what they know of items comes from all ``interactions``."""
+        if not self.taught:
+            return {}
+        step, signals = "teach the rankers", Signals.fit(in_visits(interactions), seed)
+        found: dict[str, Ranker] = {}
+        for done, (name, taught) in enumerate(self.taught.items()):
+            progress(step, done, len(self.taught))
+            ranker = taught.ranker(name, signals, seed)
+            if ranker is not None:
+                found[name] = ranker
+        progress(step, len(self.taught), len(self.taught))
+        return found
 
 
 def rehearse(
@@ -104,6 +124,8 @@ def rehearse(
     )
     progress("fit on the earlier part", 1, 1)
     rankers = tried.rankers(ours)
+    calibrated = tried.taught(rankers, ours)
+    rankers = {name: each for name, each in rankers.items() if name in calibrated}
     rankers, next_order = tried.on_orders(blends, rankers)
     beside = {} if champion is None else {CHAMPION: recipe_of(champion.blends, tried.rankers(theirs), HOME)}
     rankers, comparison = tried.on_clicks(blends, rankers, beside, progress)
@@ -111,7 +133,7 @@ def rehearse(
         replace(comparison, figures={**comparison.figures, **next_order}),
         gathered(comparison, clicks, earlier, data, shift),
         holdout_report(comparison, clicks, earlier, made_at, settings.seed),
-        tried.taught(rankers, ours),
+        {name: calibrated[name] for name in rankers},
     )
 
 
@@ -130,7 +152,7 @@ def _lessons(
         earlier,
         subjects,
         fit,
-        RANKER,
+        RANKERS,
         settings.ranker_questions,
         settings.seed,
         lambda done: progress(step, done, FOLDS),
@@ -152,14 +174,12 @@ class _Tried:
 
     def rankers(self, subjects: Mapping[str, Subject]) -> dict[str, Ranker]:
         """A ranker for each subject of which there are enough lessons."""
-        seed = self.settings.seed
         found = {
-            name: Taught(dict(subject.weights), self.lessons.get(subject, []), UNCALIBRATED).ranker(
-                self.signals, RANKER, seed
-            )
+            name: Taught(dict(subject.weights), self.lessons.get(subject, []), UNCALIBRATED)
             for name, subject in subjects.items()
         }
-        return {name: ranker for name, ranker in found.items() if ranker is not None}
+        rankers = {name: taught.ranker(name, self.signals, self.settings.seed) for name, taught in found.items()}
+        return {name: ranker for name, ranker in rankers.items() if ranker is not None}
 
     def on_orders(self, blends: Blends, rankers: dict[str, Ranker]) -> tuple[dict[str, Ranker], dict[str, Interval]]:
         """The rankers without that of orders where it does not order better, and how well orders are foretold."""
@@ -193,14 +213,17 @@ class _Tried:
         return rankers, comparison
 
     def taught(self, rankers: Mapping[str, Ranker], subjects: Mapping[str, Subject]) -> dict[str, Taught]:
-        """The lessons of each ranker with those of the later part, and the calibration of what had not seen that."""
+        """The lessons of each ranker with those of the later part, and the calibration of what had not seen that.
+
+        A ranker whose higher scores are no likelier to be right is left out.
+        """
         later = {
             VISIT: [Replayed(c.history, np.array([c.item])) for c in self.clicks if c.history.in_session.any()],
             ORDER: replayed(self.orders),
         }
         found = {}
         for name, ranker in rankers.items():
-            rows = replayed_rows(later[name], self.models, ranker.weights, self.signals, RANKER)
+            rows = replayed_rows(later[name], self.models, ranker.weights, self.signals, ranker.settings)
             calibration = Calibration.fit(ranker.trees.score(rows.features), rows.label) if len(rows.group) else None
             if calibration is not None:
                 found[name] = Taught(ranker.weights, [*self.lessons[subjects[name]], rows], calibration)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pandas as pd
 
 from feature_repo.activity import Activity, Interaction, Kind
@@ -23,13 +24,17 @@ from ingestion.transports.log import Consumer, Message, Record
 from serving.app import Parts, create_app
 from serving.service import Service
 from serving.settings import ServingSettings
-from training.blend import BLENDS, blends_of
+from training.blend import BLENDS, VISIT, blends_of
 from training.bundle import DataWindow, write_bundle
 from training.candidates.candidate import CandidateModel
 from training.candidates.covisitation import BoughtTogether, Covisitation
 from training.candidates.popular import Popular
 from training.candidates.session_knn import SessionKnn
-from training.interactions import from_frame
+from training.interactions import Interactions, from_frame
+from training.probability import UNCALIBRATED
+from training.ranker import Ranker, RankerSettings
+from training.ranking_features import Signals, feature_names
+from training.trees import Trees
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TEA = [f"tea-{n}" for n in range(1, 5)]
@@ -152,7 +157,21 @@ class FolderRegistry:
         return self.folder / version
 
 
-def write_model(folder: Path, items: Sequence[str] = (*TEA, *TENTS)) -> Path:
+def rarest_first(interactions: Interactions, weights: Mapping[str, float]) -> Ranker:
+    """A ranker of one tree that puts items with fewer interactions than most before the others."""
+    signals = Signals.fit(interactions)
+    count = feature_names(tuple(weights)).index("count")
+    tree = Trees(
+        root=np.array([0], np.int32),
+        feature=np.array([count, -1, -1], np.int32),
+        left=np.array([1, -1, -1], np.int32),
+        right=np.array([2, -1, -1], np.int32),
+        threshold=np.array([float(np.median(signals.of_item[:, 0])), 2.0, -2.0]),
+    )
+    return Ranker(weights, signals, tree, UNCALIBRATED, RankerSettings())
+
+
+def write_model(folder: Path, items: Sequence[str] = (*TEA, *TENTS), ranked: bool = False) -> Path:
     """A bundle in ``folder``: sessions of tea things or of tents in DE, tea-1 in each of the former."""
     rows = []
     for session in range(40):
@@ -182,6 +201,7 @@ def write_model(folder: Path, items: Sequence[str] = (*TEA, *TENTS)) -> Path:
         markets=interactions.markets,
         models=models,
         blends=blends_of(BLENDS, models),
+        rankers={VISIT: rarest_first(interactions, blends_of(BLENDS, models)["home"])} if ranked else None,
         window=window,
         metrics={},
         settings={},

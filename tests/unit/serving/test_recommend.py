@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from ingestion.contracts.parse import to_log
 from ingestion.transports.log import EXPOSURES, PRODUCTS, Message
 from serving.exposure import ExposureLine, ItemLine
 from serving.question import Question
-from tests.unit.serving.shop import NOW, TEA, TENTS, MemoryLake, Shop, customer, open_shop, product
+from tests.unit.serving.shop import NOW, TEA, TENTS, MemoryLake, Shop, customer, open_shop, product, write_model
 
 
 async def put(shop: Shop, *products: Any) -> None:
@@ -188,6 +189,24 @@ class TestLadder:
             for _ in range(20):
                 await shop.recommend(user_id="anna")
             assert shop.store.reads < 20
+
+    async def test_without_time_for_the_ranker_the_blend_answers(self, tmp_path: Path) -> None:
+        write_model(tmp_path / "v1", ranked=True)
+        async with open_shop(tmp_path, model=False) as shop:
+            shop.registry.champion = "v1"
+            await shop.until(lambda: shop.service.slot.current is not None)
+            shop.store.customers["u:anna"] = customer("tea-2")
+            recommender = shop.service.recommender
+            question = Question(placement="home", user_id="anna", market="DE", limit=3)
+            answers = []
+            for took in (0.0, 0.99):
+                ticks = iter((0.0, took * recommender.settings.deadline_ms / 1000))
+                answers.append(await replace(recommender, seconds=ticks.__next__).recommend(question))
+        in_time, late = answers
+        assert (in_time.degraded, late.degraded) == ([], ["no-ranker"])
+        assert {item.item_id for item in late.items} == {item.item_id for item in in_time.items}
+        assert in_time.items[-1].item_id == "tea-1"  # which has most visitors
+        assert late.items[-1].item_id != "tea-1"
 
     async def test_without_a_model_popular_comes_from_the_last_events(self, tmp_path: Path) -> None:
         now = [NOW]
