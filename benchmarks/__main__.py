@@ -50,6 +50,7 @@ def serving(found: Mapping[str, Any]) -> list[Figure]:
 
 BENCHMARKS: Mapping[str, Callable[[dict[str, Any]], list[Figure]]] = {
     "accuracy": accuracy,
+    "new_items": from_document,
     "serving": serving,
     "freshness": from_document,
     "ingestion": from_document,
