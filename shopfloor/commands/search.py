@@ -128,11 +128,11 @@ def _difference(found: "Difference") -> dict[str, Any]:
 def _show(console: "Console", found: "Found") -> None:
     from rich.table import Table
 
-    inner = Table("tried on earlier visits, NDCG@20", "asked as", "trials", "in force", "best")
+    inner = Table("earlier visits, NDCG@20", "asked as", "trials", "in force", "best")
     for each in [*found.models, *found.blends]:
         inner.add_row(each.name, each.placement, f"{each.trials:,}", f"{each.in_force:.4f}", f"{each.best:.4f}")
     console.print(inner)
-    table = Table("on the latest visits, NDCG@20", "in force", "chosen", "difference", "95 % interval", "questions")
+    table = Table("the latest visits, NDCG@20", "in force", "chosen", "difference", "95 % interval", "questions")
     for found_there in found.judged.differences:
         table.add_row(*_row(found_there))
     for found_there in found.judged.others:

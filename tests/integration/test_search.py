@@ -1,5 +1,6 @@
 """A search from the lake's files to settings that a training obeys, with MLflow; killed, resumed and in bad shops."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,9 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
 from feature_repo.errors import BadInput, Conflict, Misconfigured
+from ingestion.contracts.tables import EVENTS_SCHEMA
+from ingestion.sinks.lake import Lake, Source
+from shopfloor.cli import app
+from shopfloor.settings import LoadedSettings
 from tests.unit.training.lake_files import a_shop, an_event, write_events
 from training.mlflow_client import open_client
 from training.model_settings import ModelSettings
@@ -91,6 +98,35 @@ def test_a_killed_search_is_resumed_and_what_proves_better_is_written(shop: Path
     assert len(client.get_metric_history(found.run, "blend.home.ndcg_20")) == found.blends[0].trials
     artifacts = {file.path for file in client.list_artifacts(found.run)}
     assert {"model.popular.history.png", "blend.home.history.png", "search.toml"} <= artifacts
+
+
+def test_the_command_says_what_it_found_and_the_settings_file_obeys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = tmp_path / "shopfloor.toml"
+    told = 'data = "."\n[training]\nholdout_share = 0.2\n'
+    settings.write_text(told + "[training.blends.product]\npopular = 1.0\n")
+    rows = [event | {"log_partition": 0, "log_offset": at} for at, event in enumerate(a_shop(CUSTOMERS))]
+    table = pa.Table.from_pylist(rows, schema=EVENTS_SCHEMA)
+    Lake(str(tmp_path / "lake")).append("events", table, Source("log", "events"), {0: len(rows)})
+
+    options = ["--placement", "product", "--trials", "5"]
+    done = CliRunner().invoke(app, ["search", *options, "--json"], catch_exceptions=False)
+    found = json.loads(done.stdout)
+    assert found["file"] == str(tmp_path / "search" / "search.toml")
+    assert {each["name"] for each in found["models"]} == {"popular"}
+    assert found["held_out"][0]["low"] > 0
+    assert set(found["training"]["blends"]) == {"product"}
+
+    table_of = CliRunner().invoke(app, ["search", *options], catch_exceptions=False).stdout
+    assert "the latest" in table_of
+    assert Path(found["file"]).read_text() in table_of
+    settings.write_text(told + Path(found["file"]).read_text())
+    obeyed = LoadedSettings.read(settings, {}).settings.training
+    assert obeyed.blends["product"] == found["training"]["blends"]["product"]
+    with pytest.raises(Conflict, match="other settings in force"):
+        CliRunner().invoke(app, ["search", *options], catch_exceptions=False)
 
 
 def trials_in(journal: Path) -> int:

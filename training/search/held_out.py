@@ -1,19 +1,17 @@
 """What was chosen beside what is in force, on the hold-out: visits that nothing was chosen on, asked once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from training.candidates.candidate import CandidateModel
 from training.evaluation.bootstrap import Interval, draw_means, interval
+from training.evaluation.metrics import Values
 from training.model_settings import ModelSettings
 from training.search.proposals import Proposals
-from training.search.questions import Asked, Fold
-
-FEWEST_VISITS: Final = 30
-"""With fewer visits an interval says nothing."""
+from training.search.questions import Fold, enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +86,14 @@ class HeldOut:
             placement, len(asked), float(theirs), float(ours), interval(ours - theirs, draws[:, 1] - draws[:, 0])
         )
 
-    def _ndcg(self, placement: str, settings: ModelSettings) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    def _ndcg(self, placement: str, settings: ModelSettings) -> Values:
         weights = {name: weight for name, weight in settings.blends[placement].items() if weight > 0}
-        models = {name: self._model(name, settings) for name in weights}
-        return Proposals.of(self.fold.asked[placement], models).ndcg(weights)
+        with threadpool_limits(1, "blas"):
+            models = {name: self._model(name, settings) for name in weights}
+            return Proposals.of(self.fold.asked[placement], models).ndcg(weights)
 
     def _model(self, name: str, settings: ModelSettings) -> CandidateModel:
         key = name, repr(settings.values(name))
         if key not in self._fitted:
             self._fitted[key] = settings.fit(name, self.fold.earlier, self.seed)
         return self._fitted[key]
-
-
-def enough(asked: Sequence[Asked]) -> bool:
-    return len({question.visit for question in asked}) >= FEWEST_VISITS
-
-
-def placements_with_questions(folds: Sequence[Mapping[str, Sequence[Asked]]]) -> list[str]:
-    """Those with enough visits in every fold."""
-    return [name for name in folds[0] if all(enough(asked[name]) for asked in folds)]

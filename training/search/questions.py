@@ -26,6 +26,8 @@ PLACEMENTS: Final = (HOME, RETURNING, PRODUCT, CART, TOGETHER)
 """The blends to which the past holds answers of their own; the others would be asked what ``home`` is."""
 
 
+FEWEST_VISITS: Final = 30
+"""With fewer visits an interval says nothing."""
 NONE: Final = np.empty(0, np.int32)
 
 
@@ -71,6 +73,15 @@ def fold(interactions: Interactions, share: float, most: int, seed: int) -> Fold
             TOGETHER: together,
         },
     )
+
+
+def enough(asked: Sequence[Asked]) -> bool:
+    return len({question.visit for question in asked}) >= FEWEST_VISITS
+
+
+def placements_with_enough(folds: Sequence[Fold]) -> list[str]:
+    """Those with enough visits in every fold."""
+    return [name for name in PLACEMENTS if all(enough(fold.asked[name]) for fold in folds)]
 
 
 def _clicks(questions: Sequence[Question]) -> list[Asked]:

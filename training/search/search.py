@@ -17,8 +17,8 @@ from training.dataset import BEGINNING, END, Dataset, read_dataset
 from training.model_settings import ModelSettings
 from training.registry import ModelRegistry
 from training.search.document import as_toml
-from training.search.held_out import HeldOut, Judged, placements_with_questions
-from training.search.questions import PLACEMENTS, Fold, fold
+from training.search.held_out import HeldOut, Judged
+from training.search.questions import PLACEMENTS, Fold, fold, placements_with_enough
 from training.search.space import LEAST_WEIGHT, SPACES, WEIGHT
 from training.search.stages import Limits, Progress, Stages, StudyFound
 from training.search.studies import Studies, check_optuna, known_until, only_search, resume, write_about
@@ -152,7 +152,7 @@ def _folds(dataset: Dataset, settings: TrainingSettings) -> tuple[Fold, list[Fol
 
 
 def _searched(placements: Sequence[str], folds: Sequence[Fold]) -> list[str]:
-    answered = placements_with_questions([each.asked for each in folds])
+    answered = placements_with_enough(folds)
     missing = [name for name in placements or PLACEMENTS if name not in answered]
     if (placements and missing) or not answered:
         raise BadInput(

@@ -15,7 +15,7 @@ from training.bundle import Blends
 from training.candidates import MODELS
 from training.model_settings import ModelSettings
 from training.search.proposals import Proposals
-from training.search.questions import PLACEMENTS, Fold
+from training.search.questions import Fold, placements_with_enough
 from training.search.space import LEAST_WEIGHT, SPACES, WEIGHT, Space
 from training.search.studies import Explored, Studies, explore
 from training.search.tracking import Tracking
@@ -153,8 +153,8 @@ class Stages:
         return now + max(end - now, 0.0) / shared_by
 
     def _where_it_counts(self, model: str, blends: Blends) -> str:
-        """The placement, of those with questions, in whose blend the model has the largest share."""
-        asked = [place for place in PLACEMENTS if all(fold.asked[place] for fold in self.folds)]
+        """The placement, of those with enough questions, in whose blend the model has the largest share."""
+        asked = placements_with_enough(self.folds)
         return max(asked, key=lambda place: blends[place].get(model, 0.0) / sum(blends[place].values()))
 
     def _alone(self, model: str, placement: str, in_force: ModelSettings, values: Mapping[str, Value]) -> float:
