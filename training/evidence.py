@@ -23,12 +23,27 @@ class SliceFigure(BaseModel):
     high: float
 
 
+class PartFigure(BaseModel):
+    """How well the version itself does in one slice, whether or not there was a champion to compare it with."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    slice: str
+    questions: int
+    sessions: int
+    hr: float
+    mrr: float
+    """Among the first 20."""
+
+
 class Evidence(BaseModel):
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     questions: int
     slices: tuple[SliceFigure, ...] = ()
     """Against the champion; empty where there was none."""
+    parts: tuple[PartFigure, ...] = ()
+    """The version alone in each slice that was asked about, however seldom."""
     coverage: float | None = None
     """Share of the items that stand in any of the answers; None without questions."""
     champion_coverage: float | None = None

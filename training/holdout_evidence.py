@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from training.data_checks import DataProfile, DataShift
 from training.evaluation.slices import CLASSES, SESSION_LENGTHS, popularity_classes
-from training.evidence import Evidence, SliceFigure
+from training.evidence import Evidence, PartFigure, SliceFigure
 from training.holdout import Answers, Comparison, K, Question, metrics_of
 from training.interactions import Interactions, Ints
 
@@ -41,12 +41,25 @@ def gathered(
     return Evidence(
         questions=comparison.questions,
         slices=() if champion is None else slice_figures(questions, earlier, champion, home),
+        parts=part_figures(questions, earlier, home),
         coverage=_coverage(home, earlier),
         champion_coverage=None if champion is None else _coverage(champion, earlier),
         proposal_ms=home.proposal_ms,
         data=data,
         shift=shift,
     )
+
+
+def part_figures(questions: list[Question], earlier: Interactions, answers: Answers) -> tuple[PartFigure, ...]:
+    """HR and MRR in each slice that has any question."""
+    session = np.array([question.session for question in questions], np.int32)
+    figures = []
+    for name, asked in _slices(questions, earlier):
+        if asked.any():
+            hr, mrr = (float(values.mean()) for values in metrics_of(answers.place[asked]))
+            sessions = len(np.unique(session[asked]))
+            figures.append(PartFigure(slice=name, questions=int(asked.sum()), sessions=sessions, hr=hr, mrr=mrr))
+    return tuple(figures)
 
 
 def slice_figures(

@@ -8,9 +8,12 @@ from typing import Final
 
 from training.bundle import Manifest
 from training.evidence import Evidence
+from training.holdout_evidence import LEAST_SESSIONS
 
 CARD: Final = "model_card.md"
 END: Final = (".low", ".high")
+LEAST_LEARNT: Final = 1_000
+"""A market with fewer interactions is named among the limits."""
 
 
 def model_card(manifest: Manifest, left_out: Sequence[str]) -> str:
@@ -70,6 +73,15 @@ def _accuracy(manifest: Manifest) -> Iterator[str]:
 def _slices(manifest: Manifest) -> Iterator[str]:
     evidence = manifest.evidence
     yield "## Slices"
+    if evidence is not None and evidence.parts:
+        yield "This version alone, asked the same questions as above."
+        yield ""
+        yield "| slice | questions | sessions | HR@20 | MRR@20 |"
+        yield "|---|---|---|---|---|"
+        for part in evidence.parts:
+            figures = f"{part.questions:,} | {part.sessions:,} | {part.hr:.4f} | {part.mrr:.4f}"
+            yield f"| {_cell(part.slice)} | {figures} |"
+        yield ""
     if evidence is None or not evidence.slices:
         yield "Not compared: there was no champion, or no slice with enough sessions."
         return
@@ -91,11 +103,27 @@ def _limits(manifest: Manifest) -> Iterator[str]:
     yield "- The split is one moment of one window: a season that the window lacks was not seen."
     yield f"- It knows the {manifest.window.items:,} items of the window; newer ones come from the catalogue alone."
     yield "- Customers are known by their latest interactions at the time of the question; nothing else is kept."
+    if manifest.evidence is not None:
+        yield from _weak_parts(manifest.evidence)
+
+
+def _weak_parts(evidence: Evidence) -> Iterator[str]:
+    """Where it does worst, and where too little was asked to know."""
+    asked = [part for part in evidence.parts if part.sessions >= LEAST_SESSIONS]
+    if asked:
+        worst = min(asked, key=lambda part: part.hr)
+        yield f"- It does worst in {_cell(worst.slice)}: HR@20 {worst.hr:.4f}."
+    if thin := [part for part in evidence.parts if part.sessions < LEAST_SESSIONS]:
+        few = ", ".join(f"{_cell(part.slice)} ({part.sessions})" for part in thin)
+        yield f"- Too few sessions to say how it does, fewer than {LEAST_SESSIONS}: {few}."
+    if few_data := [name for name, count in evidence.data.markets.items() if count < LEAST_LEARNT]:
+        named = ", ".join(_cell(name) for name in few_data)
+        yield f"- Fewer than {LEAST_LEARNT:,} interactions to learn from in: {named}."
 
 
 def _making(manifest: Manifest) -> Iterator[str]:
     yield "## How it was made"
-    yield f"- Models: {', '.join(manifest.models)}"
+    yield f"- Models: {', '.join(manifest.models)}; rankers: {', '.join(manifest.rankers) or 'none'}"
     yield f"- Event contract {manifest.contract_version}, bundle format {manifest.format_version}"
     yield "- Settings: " + ", ".join(f"{name}={value}" for name, value in manifest.settings.items())
     yield "- Libraries: " + ", ".join(f"{name} {version}" for name, version in manifest.libraries.items())

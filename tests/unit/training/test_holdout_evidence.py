@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from training.holdout import Answers, Question
-from training.holdout_evidence import LEAST_SESSIONS, slice_figures
+from training.holdout_evidence import LEAST_SESSIONS, part_figures, slice_figures
 from training.interactions import History, Interactions, from_frame
 
 ITEMS = 40
@@ -75,6 +75,15 @@ def test_the_loss_of_one_slice_is_seen_there(earlier: Interactions) -> None:
     assert figures["market=DE", "hr_20"].difference == pytest.approx(-0.2, abs=0.03)
     assert figures["market=DE", "hr_20"].high < -0.1
     assert figures["market=FR", "hr_20"].low == figures["market=FR", "hr_20"].high == 0.0
+
+
+def test_a_version_alone_is_told_in_every_slice_that_was_asked_about(earlier: Interactions) -> None:
+    questions = asked(np.random.default_rng(0), sessions=10)
+    german = np.array([question.history.market == 0 for question in questions])
+    figures = {figure.slice: figure for figure in part_figures(questions, earlier, answers(german))}
+    assert (figures["market=DE"].hr, figures["market=FR"].hr) == (1.0, 0.0)
+    assert figures["market=DE"].questions == german.sum()
+    assert all(figure.questions for figure in figures.values())
 
 
 def test_equal_models_seldom_seem_to_lose_anywhere(earlier: Interactions) -> None:

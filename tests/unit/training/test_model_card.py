@@ -2,7 +2,7 @@ from pathlib import Path
 
 from tests.unit.training.bundles import a_bundle
 from training.data_checks import DataProfile, DataShift
-from training.evidence import Evidence, SliceFigure
+from training.evidence import Evidence, PartFigure, SliceFigure
 from training.model_card import model_card
 
 DATA = DataProfile(
@@ -31,6 +31,20 @@ def test_a_card_tells_data_figures_slices_limits_and_libraries(tmp_path: Path) -
     assert "- Left out as bots: 1; u:bot: 5,000 events" in card
     assert "numpy " in card
     assert "## Limits" in card
+
+
+def test_a_first_version_tells_its_slices_and_where_it_is_weak_without_any_champion(tmp_path: Path) -> None:
+    parts = (
+        PartFigure(slice="item=head", questions=900, sessions=300, hr=0.5, mrr=0.25),
+        PartFigure(slice="item=tail", questions=90, sessions=40, hr=0.05, mrr=0.01),
+        PartFigure(slice="market=CH", questions=3, sessions=2, hr=0.0, mrr=0.0),
+    )
+    evidence = Evidence(questions=993, parts=parts, data=DATA)
+    card = model_card(a_bundle(tmp_path / "bundle").model_copy(update={"evidence": evidence}), [])
+    assert "| item=head | 900 | 300 | 0.5000 | 0.2500 |" in card
+    assert "- It does worst in item=tail: HR@20 0.0500." in card
+    assert "- Too few sessions to say how it does, fewer than 30: market=CH (2)." in card
+    assert "- Fewer than 1,000 interactions to learn from in: DE\\|&lt;b> FR." in card
 
 
 def test_names_from_outside_stay_in_their_cell(tmp_path: Path) -> None:
