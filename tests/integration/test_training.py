@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from feature_repo.errors import BadInput, Conflict
+from feature_repo.errors import BadInput, Conflict, Misconfigured
 from tests.unit.training.lake_files import a_shop, an_event, write_events
 from training.bundle import Bundle
+from training.candidates.als import Als, AlsSettings
 from training.jobs import LOCK, NothingNew, Trained, only_training, train
 from training.mlflow_client import open_client
 from training.promotion import promote
@@ -146,3 +147,37 @@ def test_where_customers_come_back_and_buy_their_next_order_is_foretold_too(
     assert metrics["returning.recall_20"] - metrics["popular.recall_20"] == pytest.approx(
         metrics["over_popular.recall_20"]
     )
+
+
+def test_models_are_fitted_and_blended_as_the_settings_say(registry: ModelRegistry, tmp_path: Path) -> None:
+    files = write_events(tmp_path, *a_shop())
+    settings = TrainingSettings(models={"als": {"factors": 3}}, blends={"home": {"als": 1.0, "popular": 0.0}})
+    clock, progress = lambda: datetime.now(UTC), lambda step, done, total: None
+    trained = train(files, registry, settings, tmp_path, clock, progress)
+    bundle = Bundle.open(registry.fetch(trained.version), trained.version)
+    assert isinstance(bundle.models["als"], Als)
+    assert bundle.models["als"].settings == AlsSettings(factors=3)
+    assert bundle.blends["home"] == {"als": 1.0}
+    with pytest.raises(NothingNew):
+        train(files, registry, settings, tmp_path, clock, progress, if_new=True)
+    again = train(files, registry, TrainingSettings(), tmp_path, clock, progress, if_new=True)
+    assert again.manifest.settings["models"] == {}
+
+
+def test_a_champion_is_compared_with_the_settings_that_it_has(registry: ModelRegistry, tmp_path: Path) -> None:
+    files = write_events(tmp_path, *a_shop())
+    common = {"holdout_share": 0.4, "ranker_questions": 0, "blends": {"home": {"covisitation": 1.0}}}
+    nothing_counts = {"view": 0.0, "wish": 0.0, "cart": 0.0, "buy": 0.0}
+    clock, progress = lambda: datetime.now(UTC), lambda step, done, total: None
+    for models in ({}, {"covisitation": nothing_counts}):
+        settings = TrainingSettings.model_validate(common | {"models": models})
+        metrics = train(files, registry, settings, tmp_path, clock, progress).manifest.metrics
+    assert metrics["home.hr_20"] == 0
+    assert metrics["champion.hr_20"] > 0
+    assert metrics["over_champion.hr_20.high"] < 0
+
+
+def test_a_wrong_setting_of_a_model_is_told_before_anything_is_read(registry: ModelRegistry, tmp_path: Path) -> None:
+    settings = TrainingSettings(models={"als": {"factor": 3}})
+    with pytest.raises(Misconfigured, match=r"training\.models\.als\.factor: .* known are factors"):
+        train([], registry, settings, tmp_path, lambda: datetime.now(UTC), lambda step, done, total: None)
