@@ -46,7 +46,7 @@ class DayOfVisits:
 FRESH, WENT_ON, AGAIN, SHOWN = 0, 1, 2, 3
 NOTICE_NEXT: Final = 0.85
 """Each further place of a list is noticed so much less."""
-TEMPTATION: Final = 12.0
+TEMPTATION: Final = 2.5
 """What a product at the first place gains over having to be looked for."""
 
 Showing = Callable[[Ints, Floats, int, datetime], Ints]
