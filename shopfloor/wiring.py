@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, start_http_server
 
-from feature_repo.errors import TryLater
+from feature_repo.errors import Misconfigured, TryLater
 from feature_repo.online import OnlineFeatures
 from feature_repo.opening import open_online_features
 from ingestion.sinks.lake import Lake
@@ -121,10 +121,32 @@ def _calm_collector() -> Iterator[None]:
         gc.unfreeze()
 
 
-async def run_lake_worker(settings: Settings, stop: asyncio.Event) -> None:
-    """One member of the lake group, until ``stop`` is set."""
-    counters = StreamCounters(CollectorRegistry())
-    with _calm_collector():
+@contextmanager
+def _counters(metrics_port: int) -> Iterator[StreamCounters]:
+    """A worker's counters, served as Prometheus text on loopback; with port 0 they are not."""
+    registry = CollectorRegistry()
+    if not metrics_port:
+        yield StreamCounters(registry)
+        return
+    try:
+        server, thread = start_http_server(metrics_port, addr="127.0.0.1", registry=registry)
+    except OSError as error:
+        raise Misconfigured(
+            f"metrics cannot be served on port {metrics_port}: {error}; give each worker of this machine a "
+            "--metrics-port of its own"
+        ) from error
+    try:
+        yield StreamCounters(registry)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+async def run_lake_worker(settings: Settings, stop: asyncio.Event, metrics_port: int | None = None) -> None:
+    """One member of the lake group, until ``stop`` is set; ``metrics_port`` None for the one that is set."""
+    port = settings.stream.lake_metrics_port if metrics_port is None else metrics_port
+    with _counters(port) as counters, _calm_collector():
         async with event_log(settings, "lake") as log:
             await LakeGroup(log, lake(settings), settings.stream, counters, time.time).run(stop)
 
@@ -140,8 +162,9 @@ async def fill_lake(settings: Settings, progress: Callable[[int, int], None]) ->
             return await catch_up(log, tables, member, 2 * settings.stream.lake_batch_seconds, progress)
 
 
-async def run_features_worker(settings: Settings, stop: asyncio.Event) -> None:
-    """One member of the features group, until ``stop`` is set."""
-    counters = StreamCounters(CollectorRegistry())
-    async with event_log(settings, "features") as log, online_features(settings) as features:
-        await FeaturesGroup(log, features, settings.stream, counters, time.time).run(stop)
+async def run_features_worker(settings: Settings, stop: asyncio.Event, metrics_port: int | None = None) -> None:
+    """One member of the features group, until ``stop`` is set; ``metrics_port`` None for the one that is set."""
+    port = settings.stream.features_metrics_port if metrics_port is None else metrics_port
+    with _counters(port) as counters:
+        async with event_log(settings, "features") as log, online_features(settings) as features:
+            await FeaturesGroup(log, features, settings.stream, counters, time.time).run(stop)

@@ -1,4 +1,8 @@
-"""What the stream workers count, by Prometheus name. Each worker gives its counters a registry of its own."""
+"""What the stream workers count, by Prometheus name. Each worker gives its counters a registry of its own.
+
+A worker serves them on loopback, ``http://127.0.0.1:<port>/metrics``, where ``stream.features_metrics_port`` or
+``stream.lake_metrics_port`` is set, or ``shopfloor work --metrics-port`` given.
+"""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 

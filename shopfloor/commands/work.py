@@ -20,6 +20,10 @@ def register(app: typer.Typer) -> None:
 def work(
     group: Annotated[Group, typer.Option(help="features: what customers did lately; lake: everything, for analysis.")],
     config: Config = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Serve Prometheus metrics on this loopback port instead of the one set."),
+    ] = None,
 ) -> None:
     """Read the log into online features or into the lake until stopped; several may share the work."""
     import asyncio
@@ -31,4 +35,4 @@ def work(
     log_to_stderr(f"work {group}")
     settings = LoadedSettings.read(config).settings
     worker = wiring.run_features_worker if group is Group.FEATURES else wiring.run_lake_worker
-    asyncio.run(until_stopped(lambda stop: worker(settings, stop)))
+    asyncio.run(until_stopped(lambda stop: worker(settings, stop, metrics_port)))
