@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import minimize
 
-from benchmarks.figures import Figure, report
+from benchmarks.figures import Figure, report, skipped
 from benchmarks.machinery import progress
 from benchmarks.simulation import LENGTH, MONTH, WARM_UP, Months, Places, Policy, Weights, simulate, taken_places
 from shopfloor.demo.assortment import MARKETS
@@ -130,15 +130,18 @@ def tally(months: Months) -> Tally:
 def figures(tallies: dict[str, Tally]) -> Iterator[Figure]:
     """Each measure of each policy, and its difference to the baseline, paired: both on the same drawn customers."""
     draws = {name: draw_ratios(found.sums, found.sizes, SEED) for name, found in tallies.items()}
-    value = {name: found.sums.sum(axis=0) / found.sizes.sum(axis=0) for name, found in tallies.items()}
     for column, measure in enumerate(MEASURES):
+        total = {name: (found.sums[:, column].sum(), found.sizes[:, column].sum()) for name, found in tallies.items()}
         for name in tallies:
-            own = interval(value[name][column], draws[name][:, column])
-            over = interval(
-                value[name][column] - value[BASELINE][column], draws[name][:, column] - draws[BASELINE][:, column]
-            )
+            what = f"{WORDING[measure][0]}: {name}"
+            if not all(of for _, of in total.values()):
+                yield skipped(what, "nobody was watched for long enough")
+                continue
+            value, base = (total[each][0] / total[each][1] for each in (name, BASELINE))
+            own = interval(value, draws[name][:, column])
+            over = interval(value - base, draws[name][:, column] - draws[BASELINE][:, column])
             than = "" if name == BASELINE else f"; over {BASELINE} {_shown(over, '+')}"
-            yield Figure(f"{WORDING[measure][0]}: {name}", own.value, note=f"{own.low:.3f} to {own.high:.3f}{than}")
+            yield Figure(what, own.value, note=f"{own.low:.3f} to {own.high:.3f}{than}")
 
 
 def _shown(figure: Interval, sign: str) -> str:
