@@ -55,6 +55,7 @@ BENCHMARKS: Mapping[str, Callable[[dict[str, Any]], list[Figure]]] = {
     "freshness": from_document,
     "ingestion": from_document,
     "memory": from_document,
+    "training": from_document,
     "retention": from_document,
 }
 """Each with what makes figures of its JSON."""
