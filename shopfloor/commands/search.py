@@ -20,6 +20,10 @@ Placements = Annotated[
     list[str] | None,
     typer.Option("--placement", help="Search for this placement; may be repeated. Default: all with enough answers."),
 ]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", help="Try this model in the blends too, which none of them has yet; may be repeated."),
+]
 Minutes = Annotated[float, typer.Option("--minutes", help="About how long to search; models and blends share it.")]
 Trials = Annotated[
     int | None,
@@ -43,6 +47,7 @@ def register(app: typer.Typer) -> None:
 
 def search(
     placement: Placements = None,
+    model: Models = None,
     minutes: Minutes = 30.0,
     trials: Trials = None,
     folder: Folder = None,
@@ -87,6 +92,7 @@ def search(
             seconds=time.monotonic,
             progress=show,
             placements=placement or (),
+            also=model or (),
             since=BEGINNING if since is None else since.replace(tzinfo=since.tzinfo or UTC),
             until=END if until is None else until.replace(tzinfo=until.tzinfo or UTC),
             anew=anew,

@@ -111,12 +111,13 @@ def test_the_command_says_what_it_found_and_the_settings_file_obeys(
     table = pa.Table.from_pylist(rows, schema=EVENTS_SCHEMA)
     Lake(str(tmp_path / "lake")).append("events", table, Source("log", "events"), {0: len(rows)})
 
-    options = ["--placement", "product", "--trials", "5"]
+    options = ["--placement", "product", "--trials", "5", "--model", "ease"]
     done = CliRunner().invoke(app, ["search", *options, "--json"], catch_exceptions=False)
     found = json.loads(done.stdout)
     assert found["file"] == str(tmp_path / "search" / "search.toml")
     assert {each["name"] for each in found["models"]} == {"popular"}
     assert found["held_out"][0]["low"] > 0
+    assert "ease" in found["blends"][0]["values"]
     assert set(found["training"]["blends"]) == {"product"}
 
     table_of = CliRunner().invoke(app, ["search", *options], catch_exceptions=False).stdout
@@ -142,6 +143,7 @@ class TestBadInput:
             ({"minutes": float("nan")}, r"--minutes nan leaves no time"),
             ({"trials": 0}, r"--trials 0 tries nothing"),
             ({"placements": ["hom"]}, r"--placement hom: .* to home, home/returning, product, cart, bought-together"),
+            ({"also": ["asl"]}, r"--model asl: there is no such model; known are popular, als"),
             ({"placements": ["home/returning"]}, r"too few visits .* home/returning .* enough for home, product"),
         ],
     )

@@ -17,10 +17,12 @@ def changes(settings: ModelSettings) -> tuple[dict[str, dict[str, Value]], dict[
     """Models and blends that differ from the defaults of the program, each model with the settings that do."""
     models = {
         name: {
-            field: value for field, value in settings.values(name).items() if value != asdict(defaults_of(name))[field]
+            field: value
+            for field, value in settings.values(name).items()
+            if value != asdict(defaults_of(name, settings.classes))[field]
         }
         for name in settings.models
-        if defaults_of(name) is not None
+        if defaults_of(name, settings.classes) is not None
     }
     blends = {name: dict(weights) for name, weights in settings.blends.items() if weights != BLENDS.get(name)}
     return {name: values for name, values in models.items() if values}, blends

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from feature_repo.errors import BadInput
 from training.assortment import NO_CATALOGUE, CatalogueFiles
+from training.candidates import MODELS
 from training.dataset import BEGINNING, END, Dataset, read_dataset
 from training.model_settings import ModelSettings
 from training.registry import ModelRegistry
@@ -57,6 +58,7 @@ def search(
     progress: Progress,
     *,
     placements: Sequence[str] = (),
+    also: Sequence[str] = (),
     since: datetime = BEGINNING,
     until: datetime = END,
     anew: bool = False,
@@ -64,14 +66,15 @@ def search(
 ) -> Found:
     """Search, or go on with the search that ``folder`` holds, if it is of the same data and settings.
 
-    Without ``placements``, for all to which the data hold enough answers. ``seconds`` is a clock that only goes
+    Without ``placements``, for all to which the data hold enough answers; the models ``also`` are tried in the blends
+    beside those that some blend in force has. ``seconds`` is a clock that only goes
     forward. Raises Misconfigured when Optuna is missing or a setting does not fit, Conflict when another search runs
     in the folder or the one it holds was about something else, BadInput for limits or placements that make no sense,
     and where there is too little data.
     """
     check_optuna()
     limits.check()
-    _check_names(placements)
+    _check_names(placements, also)
     in_force = ModelSettings.of(settings)
     began = seconds()
     with only_search(folder):
@@ -96,7 +99,7 @@ def search(
         tracking = Tracking(run, clock)
         try:
             studies = Studies(folder, settings.seed)
-            stages = Stages(studies, inner, limits, began, seconds, tracking, progress, settings.seed)
+            stages = Stages(studies, inner, limits, began, seconds, tracking, progress, settings.seed, also)
             tuned, models = stages.models(in_force, searched)
             chosen, blends = stages.blends(in_force, tuned, searched)
             progress("compare on the hold-out", 0, 1)
@@ -110,10 +113,13 @@ def search(
     return Found(searched, models, blends, chosen, judged, file, run.id)
 
 
-def _check_names(placements: Sequence[str]) -> None:
+def _check_names(placements: Sequence[str], also: Sequence[str]) -> None:
     for name in placements:
         if name not in PLACEMENTS:
             raise BadInput(f"--placement {name}: the past holds answers of their own to {', '.join(PLACEMENTS)}")
+    for name in also:
+        if name not in MODELS:
+            raise BadInput(f"--model {name}: there is no such model; known are {', '.join(MODELS)}")
 
 
 def _about(dataset: Dataset, settings: TrainingSettings) -> dict[str, dict[str, Any]]:

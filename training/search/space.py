@@ -37,17 +37,39 @@ _EITHER: Final = Choice((False, True))
 
 SPACES: Final[Mapping[str, Space]] = {
     "popular": {"half_life_days": Range(1, 120, log=True), "prior": Range(5, 500, log=True)},
+    "trending": {
+        "half_life_days": Range(0.5, 14, log=True),
+        "past_half_life_days": Range(14, 120, log=True),
+        "prior": Range(2, 200, log=True),
+        "doubt": Range(1, 50, log=True),
+        "preference": Range(0, 10),
+    },
     "als": {
         "factors": Range(16, 256, log=True),
         "regularization": Range(1, 200, log=True),
         "alpha": Range(1, 200, log=True),
     },
+    "bpr": {
+        "factors": Range(16, 128, log=True),
+        "regularization": Range(0.001, 0.1, log=True),
+        "alpha": Range(1, 200, log=True),
+        "ridge": Range(1, 200, log=True),
+    },
+    "ease": {"regularization": Range(10, 5000, log=True)},
     "buy_again": {
         "order_decay": Range(0.5, 1),
         "repeat_power": Range(0, 1.5),
         "repeat_prior": Range(1, 200, log=True),
         "group": Range(0.1, 100, log=True),
         "group_half_life_days": Range(7, 365, log=True),
+    },
+    "buy_again_due": {
+        "order_decay": Range(0.5, 1),
+        "repeat_power": Range(0, 1.5),
+        "repeat_prior": Range(1, 200, log=True),
+        "group": Range(0.1, 100, log=True),
+        "group_half_life_days": Range(7, 365, log=True),
+        "ready_share": Range(0, 0.6),
     },
     "graph_filter": {
         "user_power": Range(0, 0.8),

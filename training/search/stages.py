@@ -73,6 +73,8 @@ class Stages:
     tracking: Tracking
     progress: Progress
     seed: int
+    also: Sequence[str] = ()
+    """Models that are tried in the blends although no blend in force has them."""
 
     def models(self, in_force: ModelSettings, searched: Sequence[str]) -> tuple[ModelSettings, list[StudyFound]]:
         """Better settings of the models that the placements blend, each model measured alone."""
@@ -99,7 +101,8 @@ class Stages:
         self, in_force: ModelSettings, tuned: ModelSettings, searched: Sequence[str]
     ) -> tuple[ModelSettings, list[StudyFound]]:
         """Better weights for each placement, over what the models propose with their better settings."""
-        names = [name for name in MODELS if any(weights.get(name) for weights in in_force.blends.values())]
+        used = {name for weights in in_force.blends.values() for name, weight in weights.items() if weight > 0}
+        names = [name for name in MODELS if name in used.union(self.also)]
         self.progress("propose", 0, 1)
         proposals, reference = self._proposals(names, in_force, tuned, searched)
         self.progress("propose", 1, 1)
