@@ -52,7 +52,7 @@ up: setup ## Run the whole system with shopfloor.toml of this folder
 	$(BIN)/shopfloor up
 
 lock: ## Pin and hash every dependency anew (needs uv)
-	uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --quiet -o requirements.txt
+	uv pip compile pyproject.toml --extra kafka --extra search --universal --generate-hashes --no-header --no-annotate --quiet -o requirements.txt
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header --no-annotate --quiet -c requirements.txt -o requirements-dev.txt
 
 clean: ## Remove the environment and caches, never the data

@@ -17,6 +17,7 @@ from feature_repo.activity import KIND_OF_EVENT
 from feature_repo.errors import BadInput
 from training.assortment import NO_CATALOGUE, CatalogueFiles, described, read_assortment
 from training.interactions import Interactions
+from training.shown_answers import ShownAnswers, read_shown
 
 SESSION_GAP: Final = timedelta(minutes=30)
 """Without a session_id, a pause this long starts a new session."""
@@ -124,6 +125,7 @@ class LeftOut:
 @dataclass(frozen=True, slots=True)
 class Dataset:
     interactions: Interactions
+    shown: ShownAnswers
     left_out: tuple[LeftOut, ...]
     first_event: datetime
     last_event: datetime
@@ -133,6 +135,7 @@ def read_dataset(
     event_files: Sequence[str],
     *,
     catalogue: CatalogueFiles = NO_CATALOGUE,
+    exposures: Sequence[str] = (),
     since: datetime = BEGINNING,
     until: datetime = END,
     window_days: float | None = None,
@@ -142,8 +145,8 @@ def read_dataset(
     """Interactions of [since, until), and of those only the last ``window_days`` before the newest one.
 
     Products of the catalogue that nobody touched are in the vocabulary too, if they are offered and were published
-    before ``until``; what describes products is of today. Raises BadInput, saying what there is and what to do, when
-    nothing is left to learn from.
+    before ``until``; what describes products is of today. ``exposures`` are the lake's files of that table. Raises
+    BadInput, saying what there is and what to do, when nothing is left to learn from.
     """
     if not event_files:
         raise BadInput(
@@ -163,10 +166,10 @@ def read_dataset(
         left_out = tuple(LeftOut(*row) for row in run("SELECT * FROM bots ORDER BY events DESC, customer").fetchall())
         if not _value(connection, "SELECT count(*) FROM lines"):
             raise _nothing_to_learn(connection, event_files, since, until, left_out)
-        return _dataset(connection, left_out)
+        return _dataset(connection, left_out, read_shown(connection, exposures, event_files, _us(until)))
 
 
-def _dataset(connection: duckdb.DuckDBPyConnection, left_out: tuple[LeftOut, ...]) -> Dataset:
+def _dataset(connection: duckdb.DuckDBPyConnection, left_out: tuple[LeftOut, ...], shown: ShownAnswers) -> Dataset:
     columns = connection.execute(_COLUMNS).fetchnumpy()
     item_ids = [row[0] for row in connection.execute("SELECT item_id FROM vocabulary ORDER BY item_code").fetchall()]
     markets = connection.execute("SELECT market FROM markets ORDER BY market_code").fetchall()
@@ -187,6 +190,7 @@ def _dataset(connection: duckdb.DuckDBPyConnection, left_out: tuple[LeftOut, ...
             taxonomy=taxonomy,
             content=content,
         ),
+        shown=shown,
         left_out=left_out,
         first_event=datetime.fromtimestamp(int(time.min()), UTC),
         last_event=datetime.fromtimestamp(int(time.max()), UTC),

@@ -17,7 +17,6 @@ from feature_repo.errors import Conflict, Corrupt, Misconfigured, NotFound
 from training.arrays import read_array
 from training.assortment import NO_CATALOGUE, CatalogueFiles
 from training.bundle import ITEM_COUNTS, Blends, DataWindow, Manifest, write_bundle
-from training.candidates import MODELS
 from training.candidates.candidate import CandidateModel
 from training.data_checks import DataShift, item_counts, shift_between
 from training.dataset import BEGINNING, END, Dataset, LeftOut, read_dataset
@@ -68,6 +67,7 @@ def train(
     until: datetime = END,
     if_new: bool = False,
     catalogue: CatalogueFiles = NO_CATALOGUE,
+    exposures: Sequence[str] = (),
 ) -> Trained:
     """Fit every model, compare, write the bundle, register it and make it challenger.
 
@@ -83,6 +83,7 @@ def train(
         dataset = read_dataset(
             event_files,
             catalogue=catalogue,
+            exposures=exposures,
             since=since,
             until=until,
             window_days=settings.window_days,
@@ -92,9 +93,11 @@ def train(
         if if_new and (version := up_to_date(dataset, registry, settings)) is not None:
             raise NothingNew(version)
         champion = registry.version_of(CHAMPION)
-        standing, theirs, shift = _beside(registry, champion, in_force, dataset.interactions)
-        fit, blends = _Fitting(in_force, theirs, settings.seed), in_force.blends_of(MODELS)
-        rehearsal = rehearse(dataset.interactions, blends, standing, shift, fit, settings, clock(), progress)
+        standing, theirs, shift = _beside(registry, champion, settings, in_force, dataset.interactions)
+        fit, blends = _Fitting(in_force, theirs, settings.seed), in_force.blends_of(in_force.classes)
+        rehearsal = rehearse(
+            dataset.interactions, dataset.shown, blends, standing, shift, fit, settings, clock(), progress
+        )
         models = _fit_everything(dataset.interactions, blends, fit, progress)
         rankers = rehearsal.rankers(dataset.interactions, settings.seed, progress)
         bundle = Path(unfinished, "bundle")
@@ -191,9 +194,10 @@ class _Fitting:
         from threadpoolctl import threadpool_limits
 
         models: dict[str, CandidateModel] = {}
+        classes = self.settings.classes
         # More BLAS threads than one only get into the way of the models' own.
         with threadpool_limits(1, "blas"):
-            for done, name in enumerate(name for base in MODELS for name in (base, base + THEIRS) if name in names):
+            for done, name in enumerate(each for base in classes for each in (base, base + THEIRS) if each in names):
                 told(done)
                 settings = self.theirs if name.endswith(THEIRS) else self.settings
                 models[name] = settings.fit(name.removesuffix(THEIRS), interactions, self.seed)
@@ -201,7 +205,11 @@ class _Fitting:
 
 
 def _beside(
-    registry: ModelRegistry, champion: str | None, in_force: ModelSettings, interactions: Interactions
+    registry: ModelRegistry,
+    champion: str | None,
+    settings: TrainingSettings,
+    in_force: ModelSettings,
+    interactions: Interactions,
 ) -> tuple[Standing | None, ModelSettings, DataShift | None]:
     """What the champion answers with, the settings of its models, and how the data differ from its own; the settings
     in force and None where that is not known."""
@@ -216,7 +224,8 @@ def _beside(
             shift = shift_between(manifest.evidence.data, item_ids, counts, interactions)
         theirs = in_force
         with suppress(Misconfigured):  # a setting that this program no longer has
-            theirs = ModelSettings.of(TrainingSettings(models=manifest.settings.get("models", {})))
+            told = {"models": manifest.settings.get("models", {}), "blends": {}}
+            theirs = ModelSettings.of(settings.model_copy(update=told))
         blends = {
             placement: {_told_apart(name, in_force, theirs): weight for name, weight in weights.items()}
             for placement, weights in manifest.blends.items()

@@ -12,8 +12,9 @@ from training.candidates.candidate import CandidateModel
 from training.folds import Objective, Replayed, before, cuts_of, in_visits, visits_between
 from training.interactions import Interactions
 from training.next_order import NextOrder, next_orders
-from training.ranker import RankerSettings, Rows, replayed_rows
+from training.ranker import RankerSettings, Rows, replayed_rows, shown_rows
 from training.ranking_features import Signals
+from training.shown_answers import ShownAnswers, lists_between
 
 FOLDS: Final = 2
 SHARE: Final = 0.4
@@ -44,11 +45,12 @@ def lessons(
     settings: Mapping[str, RankerSettings],
     questions: int,
     seed: int,
+    shown: ShownAnswers,
     folded: Callable[[int], None] = lambda n: None,
 ) -> dict[Subject, list[Rows]]:
     """What each subject's ranker sees in each fold of ``interactions``; about ``questions`` for each, over all folds.
 
-    ``folded`` is told how many folds are done.
+    To these come the answers that customers were shown in that time. ``folded`` is told how many folds are done.
     """
     found: dict[Subject, list[Rows]] = {subject: [] for subject in subjects}
     for number, (cut, until) in enumerate(_spans(interactions)):
@@ -57,12 +59,14 @@ def lessons(
             VISIT: visits_between(interactions, Objective(), cut, until, questions // FOLDS, seed),
             ORDER: replayed(next_orders(interactions, cut, until, questions // FOLDS, seed)),
         }
-        answerable = [subject for subject in subjects if asked[subject.kind]]
+        seen = {kind: lists_between(shown, interactions, cut, until, kind == VISIT) for kind in asked}
+        answerable = [subject for subject in subjects if asked[subject.kind] or seen[subject.kind]]
         models = fit(earlier, {name for subject in answerable for name, _ in subject.weights})
         signals = Signals.fit(in_visits(earlier), seed)
         for subject in answerable:
-            rows = replayed_rows(asked[subject.kind], models, dict(subject.weights), signals, settings[subject.kind])
-            found[subject].append(rows)
+            kind, weights = subject.kind, dict(subject.weights)
+            found[subject].append(replayed_rows(asked[kind], models, weights, signals, settings[kind]))
+            found[subject].append(shown_rows(seen[kind], models, weights, signals, settings[kind]))
         folded(number + 1)
     return found
 

@@ -22,6 +22,7 @@ from training.fusion import Blended, Fused, fused
 from training.interactions import Floats, History, Ints
 from training.probability import Calibration
 from training.ranking_features import Signals, feature_names
+from training.shown_answers import ShownList
 from training.trees import Trees
 
 NOTHING: Final[Ints] = np.empty(0, np.int32)
@@ -45,17 +46,19 @@ class RankerSettings:
 
 class Rows(NamedTuple):
     """Lists with their right answers: ``features`` float32 [n, f]; ``label`` int8 [n], 1 for what the customer went
-    to; ``group`` int32 [lists], how many rows in turn make a list."""
+    to; ``group`` int32 [lists], how many rows in turn make a list; ``place`` int32 [n], from 1, where the customer saw
+    the item, 0 in lists that nobody saw."""
 
     features: Floats
     label: npt.NDArray[np.int8]
     group: Ints
+    place: Ints
 
     @classmethod
     def joined(cls, parts: Iterable[Self]) -> Self:
         """All lists of all parts, of which at least one holds a list."""
-        features, label, group = zip(*(part for part in parts if len(part.group)), strict=True)
-        return cls(np.concatenate(features), np.concatenate(label), np.concatenate(group))
+        features, label, group, place = zip(*(part for part in parts if len(part.group)), strict=True)
+        return cls(np.concatenate(features), np.concatenate(label), np.concatenate(group), np.concatenate(place))
 
     def teaching(self) -> Self:
         """The lists that hold both a right answer and a wrong one; the others teach no order."""
@@ -65,7 +68,10 @@ class Rows(NamedTuple):
         right = np.add.reduceat(self.label.astype(np.int64), start)
         kept = (right > 0) & (right < self.group)
         rows = np.repeat(kept, self.group)
-        return type(self)(self.features[rows], self.label[rows], self.group[kept])
+        return type(self)(self.features[rows], self.label[rows], self.group[kept], self.place[rows])
+
+
+NO_ROWS: Final = Rows(np.empty((0, 0), np.float32), np.empty(0, np.int8), NOTHING, NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +151,47 @@ def replayed_rows(
             labels.append(np.isin(chosen.item, relevant).astype(np.int8))
             group.append(len(chosen.item))
     if not group:
-        return Rows(np.empty((0, 0), np.float32), np.empty(0, np.int8), NOTHING)
-    return Rows(np.concatenate(features), np.concatenate(labels), np.array(group, np.int32))
+        return NO_ROWS
+    label = np.concatenate(labels)
+    return Rows(np.concatenate(features), label, np.array(group, np.int32), np.zeros(len(label), np.int32))
+
+
+def shown_rows(
+    lists: Sequence[ShownList],
+    models: Mapping[str, CandidateModel],
+    weights: Mapping[str, float],
+    signals: Signals,
+    settings: RankerSettings,
+) -> Rows:
+    """What the ranker would see of each item that was shown, whether or not ``models`` would propose it today."""
+    if not lists:
+        return NO_ROWS
+    features = []
+    for history, item, _, _ in lists:
+        proposals = {name: models[name].propose(history, settings.candidates) for name in weights}
+        every = fused(proposals, weights, settings.candidates * len(weights), NOTHING)
+        features.append(rows_of(signals, history, _only(every, item), len(item), settings.length))
+    return Rows(
+        np.concatenate(features),
+        np.concatenate([each.label for each in lists]),
+        np.array([len(each.item) for each in lists], np.int32),
+        np.concatenate([each.place + 1 for each in lists]),
+    )
+
+
+def _only(every: Fused, item: Ints) -> Fused:
+    """These items, with what the sources say of them; of those they do not propose, nothing."""
+    at = {one: index for index, one in enumerate(every.item.tolist())}
+    known = np.array([at.get(one, -1) for one in item.tolist()])
+    score = np.where(known >= 0, every.score[:, known], np.float32(0)) if len(every.item) else None
+    place = np.where(known >= 0, every.place[:, known], np.int32(-1)) if len(every.item) else None
+    shape = (len(every.score), len(item))
+    return Fused(
+        item,
+        np.zeros(shape, np.float32) if score is None else np.ascontiguousarray(score),
+        np.full(shape, -1, np.int32) if place is None else np.ascontiguousarray(place),
+        np.zeros(len(item), np.int64),
+    )
 
 
 def learnt(parts: Sequence[Rows], settings: RankerSettings, seed: int) -> Trees | None:
@@ -155,7 +200,7 @@ def learnt(parts: Sequence[Rows], settings: RankerSettings, seed: int) -> Trees 
     if sum(len(part.group) for part in teaching) < max(settings.fewest_lists, 1):
         return None
     rows = Rows.joined(teaching)
-    return Trees.fit(rows.features, rows.label, rows.group, settings.rounds, seed, settings.threads)
+    return Trees.fit(rows.features, rows.label, rows.group, settings.rounds, seed, settings.threads, rows.place)
 
 
 def rows_of(signals: Signals, history: History, chosen: Fused, n: int, length: int) -> Floats:

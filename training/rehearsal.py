@@ -27,10 +27,11 @@ from training.lessons import FOLDS, Fit, Lessons, Subject, lessons, replayed
 from training.next_order import NextOrder, next_orders
 from training.past import MAX_BOUGHT
 from training.probability import UNCALIBRATED, Calibration
-from training.ranker import Ranker, RankerSettings, Rows, learnt, replayed_rows
+from training.ranker import Ranker, RankerSettings, Rows, learnt, replayed_rows, shown_rows
 from training.ranking_features import Signals
 from training.returning import MOST_ORDERS, compare_orders
 from training.settings import TrainingSettings
+from training.shown_answers import ShownAnswers, ShownList, lists_between
 
 HOME: Final = "home"
 BACK: Final = "returning"
@@ -96,6 +97,7 @@ class Rehearsal:
 
 def rehearse(
     interactions: Interactions,
+    shown: ShownAnswers,
     blends: Blends,
     champion: Standing | None,
     shift: DataShift | None,
@@ -109,11 +111,11 @@ def rehearse(
     earlier, clicks = split(interactions, settings.holdout_share, settings.holdout_questions, settings.seed)
     if not len(earlier) or not clicks:
         return Rehearsal(Comparison({}, 0), Evidence(questions=0, data=data, shift=shift))
-    end = int(interactions.time.max()) + 1
-    orders = next_orders(interactions, int(earlier.time.max()) + 1, end, MOST_ORDERS, settings.seed)
+    cut, end = int(earlier.time.max()) + 1, int(interactions.time.max()) + 1
+    orders = next_orders(interactions, cut, end, MOST_ORDERS, settings.seed)
     ours = _subjects(blends, tuple(TAUGHT_BY))
     theirs = _subjects(champion.blends, champion.rankers) if champion is not None else {}
-    taught = _lessons(earlier, [*dict.fromkeys([*ours.values(), *theirs.values()])], fit, settings, progress)
+    taught = _lessons(earlier, shown, [*dict.fromkeys([*ours.values(), *theirs.values()])], fit, settings, progress)
     recipes = [blends[name] for name in (HOME, HOME + RETURNING) if name in blends]
     if champion is not None:
         recipes += [champion.blends[name] for name in (HOME, HOME + RETURNING) if name in champion.blends]
@@ -124,7 +126,8 @@ def rehearse(
     )
     progress("fit on the earlier part", 1, 1)
     rankers = tried.rankers(ours)
-    calibrated = tried.taught(rankers, ours)
+    seen = {name: lists_between(shown, interactions, cut, end, name == VISIT) for name in ours}
+    calibrated = tried.taught(rankers, ours, seen)
     rankers = {name: each for name, each in rankers.items() if name in calibrated}
     rankers, next_order = tried.on_orders(blends, rankers)
     beside = {} if champion is None else {CHAMPION: recipe_of(champion.blends, tried.rankers(theirs), HOME)}
@@ -142,7 +145,12 @@ def _subjects(blends: Blends, rankers: Sequence[str]) -> dict[str, Subject]:
 
 
 def _lessons(
-    earlier: Interactions, subjects: Sequence[Subject], fit: Fit, settings: TrainingSettings, progress: Progress
+    earlier: Interactions,
+    shown: ShownAnswers,
+    subjects: Sequence[Subject],
+    fit: Fit,
+    settings: TrainingSettings,
+    progress: Progress,
 ) -> Lessons:
     if not settings.ranker_questions:
         return {}
@@ -155,6 +163,7 @@ def _lessons(
         RANKERS,
         settings.ranker_questions,
         settings.seed,
+        shown,
         lambda done: progress(step, done, FOLDS),
     )
     progress(step, FOLDS, FOLDS)
@@ -212,7 +221,12 @@ class _Tried:
             return self.on_clicks(blends, unranked, beside, progress)
         return rankers, comparison
 
-    def taught(self, rankers: Mapping[str, Ranker], subjects: Mapping[str, Subject]) -> dict[str, Taught]:
+    def taught(
+        self,
+        rankers: Mapping[str, Ranker],
+        subjects: Mapping[str, Subject],
+        seen: Mapping[str, Sequence[ShownList]],
+    ) -> dict[str, Taught]:
         """The lessons of each ranker with those of the later part, and the calibration of what had not seen that.
 
         A ranker whose higher scores are no likelier to be right is left out.
@@ -226,7 +240,8 @@ class _Tried:
             rows = replayed_rows(later[name], self.models, ranker.weights, self.signals, ranker.settings)
             calibration = Calibration.fit(ranker.trees.score(rows.features), rows.label) if len(rows.group) else None
             if calibration is not None:
-                found[name] = Taught(ranker.weights, [*self.lessons[subjects[name]], rows], calibration)
+                shown = shown_rows(seen[name], self.models, ranker.weights, self.signals, ranker.settings)
+                found[name] = Taught(ranker.weights, [*self.lessons[subjects[name]], rows, shown], calibration)
         return found
 
 

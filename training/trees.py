@@ -45,15 +45,28 @@ class Trees:
     threshold: npt.NDArray[np.float64]
 
     @classmethod
-    def fit(cls, rows: Floats, label: npt.NDArray[np.int8], group: Ints, rounds: int, seed: int, threads: int) -> Self:
+    def fit(
+        cls,
+        rows: Floats,
+        label: npt.NDArray[np.int8],
+        group: Ints,
+        rounds: int,
+        seed: int,
+        threads: int,
+        place: Ints | None = None,
+    ) -> Self:
         """Learn to put the rows of each list with the higher labels first.
 
-        ``rows`` float32 [n, features], ``label`` [n], ``group`` [lists]: how many rows in turn make a list. LambdaRank
-        (Burges: From RankNet to LambdaRank to LambdaMART, 2010), the same for the same seed and rows.
+        ``rows`` float32 [n, features], ``label`` [n], ``group`` [lists]: how many rows in turn make a list; ``place``
+        int32 [n]: where each stood, so that what a place alone brings is learnt apart from what an item brings
+        (Unbiased LambdaMART, Hu et al., WWW 2019). LambdaRank (Burges: From RankNet to LambdaRank to LambdaMART,
+        2010), the same for the same seed and rows.
         """
         import lightgbm
 
-        data = lightgbm.Dataset(rows, label, group=group, params={"max_bin": PARAMETERS["max_bin"], "verbosity": -1})
+        seen = place if place is not None and place.any() else None
+        settings = {"max_bin": PARAMETERS["max_bin"], "verbosity": -1}
+        data = lightgbm.Dataset(rows, label, group=group, position=seen, params=settings)
         booster = lightgbm.train(PARAMETERS | {"seed": seed, "num_threads": threads}, data, num_boost_round=rounds)
         return cls.of(booster)
 

@@ -17,7 +17,11 @@ async def open_log(address: str, client_id: str) -> EventLog:
     if not separator:
         return await EmbeddedLog.open(Path(address), client_id)
     if scheme == "kafka":
-        from ingestion.transports.kafka import KafkaLog  # the embedded log should not pay for aiokafka's import
+        try:
+            from ingestion.transports.kafka import KafkaLog  # the embedded log should not pay for aiokafka's import
+        except ImportError as error:
+            what = f"`events` is {address}, and this environment has no Kafka client ({error})"
+            raise Misconfigured(f"{what}; install it with: pip install 'shopfloor[kafka]'") from error
 
         return await KafkaLog.open(address, client_id)
     raise Misconfigured(f"`events` has an address of an unknown kind ({scheme}://…); use a folder or kafka://host:9092")

@@ -68,6 +68,7 @@ def train(
                 until=_in_utc(until) or END,
                 if_new=if_new,
                 catalogue=CatalogueFiles(lake.files("products"), lake.files("taxonomy")),
+                exposures=lake.files("exposures"),
             )
         except jobs.NothingNew as nothing:
             sentence, newest = f"Nothing to do: {nothing}.", nothing.version

@@ -22,6 +22,7 @@ from training.ranker import replayed_rows
 from training.ranking_features import Signals, feature_names
 from training.rehearsal import Rehearsal, Standing, rehearse
 from training.settings import TrainingSettings
+from training.shown_answers import ShownAnswers
 
 START = 1_700_000_000
 BLENDS = {
@@ -70,7 +71,7 @@ def untold(step: str, done: int, total: int) -> None:
 
 def rehearsed(interactions: Interactions, champion: Standing | None = None, **settings: int) -> Rehearsal:
     changed = SETTINGS.model_copy(update=settings)
-    return rehearse(interactions, BLENDS, champion, None, fit, changed, NOON, untold)
+    return rehearse(interactions, ShownAnswers.none(), BLENDS, champion, None, fit, changed, NOON, untold)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,156 @@
+"""Answers that customers saw, as a ranker learns from them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from feature_repo.activity import Kind
+from ingestion.contracts.tables import EXPOSURES_SCHEMA
+from tests.unit.training.lake_files import NOON, an_event, write_events
+from training.candidates.candidate import CandidateModel
+from training.candidates.popular import Popular
+from training.dataset import Dataset, read_dataset
+from training.folds import in_visits
+from training.ranker import RankerSettings, shown_rows
+from training.ranking_features import Signals, feature_names
+from training.shown_answers import lists_between
+from training.trees import Trees
+
+NOON_SECONDS = int(NOON.timestamp())
+
+
+def an_answer(minute: float, *items: str, name: str = "r1", **changes: Any) -> dict[str, Any]:
+    shown = [
+        {"item_id": item, "position": place, "score": 1.0, "propensity": 1.0, "reason": ""}
+        for place, item in enumerate(items)
+    ]
+    when = an_event(minute, "a")["event_time"]
+    return {
+        "recommendation_id": name,
+        "shown_at": when,
+        "customer_key": "u:anna",
+        "placement": "home",
+        "degraded": [],
+        "items": shown,
+    } | changes
+
+
+def read(folder: Path, answers: list[dict[str, Any]], *events: dict[str, Any]) -> Dataset:
+    exposures = folder / "exposures.parquet"
+    pq.write_table(pa.Table.from_pylist(answers, schema=EXPOSURES_SCHEMA), exposures)
+    return read_dataset(write_events(folder, *events), exposures=[str(exposures)])
+
+
+def clicked(minute: float, item: str, name: str = "r1", event: str = "select_item") -> dict[str, Any]:
+    return an_event(minute, item, event, recommendation_id=name)
+
+
+VISIT = (an_event(0, "a"), an_event(1, "b"))
+
+
+class TestReading:
+    def test_a_click_within_a_visit_is_right_and_what_was_passed_over_is_not(self, tmp_path: Path) -> None:
+        data = read(tmp_path, [an_answer(2, "c", "b", "a")], *VISIT, an_event(3, "c"), clicked(2.5, "a"))
+        (found,) = lists_between(data.shown, data.interactions, 0, NOON_SECONDS + 999, visiting=True)
+        ids = data.interactions.item_ids
+        assert ids[found.item].tolist() == ["c", "b", "a"]
+        assert found.label.tolist() == [0, 0, 1]
+        assert found.place.tolist() == [0, 1, 2]
+        assert ids[found.history.item].tolist() == ["a", "b"]
+        assert found.history.in_session.all()
+        assert found.history.now == NOON_SECONDS + 120
+
+    def test_before_the_first_click_only_a_purchase_is_right(self, tmp_path: Path) -> None:
+        answers = [an_answer(600, "c", "b", "a"), an_answer(600, "c", "b", "a", name="r2")]
+        later = (clicked(601, "b"), clicked(602, "b", "r2"), clicked(603, "a", "r2", "purchase"))
+        data = read(tmp_path, answers, *VISIT, an_event(3, "c"), *later)
+        assert lists_between(data.shown, data.interactions, 0, NOON_SECONDS + 99_999, visiting=True) == []
+        (found,) = lists_between(data.shown, data.interactions, 0, NOON_SECONDS + 99_999, visiting=False)
+        assert found.label.tolist() == [0, 0, 1]
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            an_answer(2, "c", "b", placement="product"),
+            an_answer(2, "c", "b", customer_key="u:nobody"),
+            an_answer(2, "c", "b", name="nobody acted on it"),
+            an_answer(2, "a"),
+        ],
+    )
+    def test_what_teaches_nothing_is_left_out(self, tmp_path: Path, answer: dict[str, Any]) -> None:
+        data = read(tmp_path, [answer], *VISIT, clicked(2.5, "b"))
+        assert len(data.shown) == 0
+
+    def test_an_item_that_is_no_longer_known_is_left_out_and_the_places_stay(self, tmp_path: Path) -> None:
+        data = read(tmp_path, [an_answer(2, "gone", "a", "b")], *VISIT, clicked(2.5, "b"))
+        (found,) = lists_between(data.shown, data.interactions, 0, NOON_SECONDS + 999, visiting=True)
+        assert found.place.tolist() == [1, 2]
+
+    def test_an_answer_belongs_to_its_time(self, tmp_path: Path) -> None:
+        data = read(tmp_path, [an_answer(2, "a", "b")], *VISIT, clicked(2.5, "b"))
+        shown_at = NOON_SECONDS + 120
+        for cut, until, n in ((shown_at, shown_at + 1, 1), (0, shown_at, 0), (shown_at + 1, shown_at + 99, 0)):
+            assert len(lists_between(data.shown, data.interactions, cut, until, visiting=True)) == n
+
+    def test_a_shop_without_exposures_has_none(self, tmp_path: Path) -> None:
+        assert len(read_dataset(write_events(tmp_path, *VISIT)).shown) == 0
+
+
+def test_rows_tell_what_sources_say_of_each_shown_item(tmp_path: Path) -> None:
+    data = read(tmp_path, [an_answer(2, "c", "b", "a")], *VISIT, an_event(-9, "a"), an_event(3, "c"), clicked(2.5, "a"))
+    lists = lists_between(data.shown, data.interactions, 0, NOON_SECONDS + 999, visiting=True)
+    models: Mapping[str, CandidateModel] = {"popular": Popular.fit(data.interactions)}
+    weights = {"popular": 1.0, "silent": 1.0}
+    rows = shown_rows(
+        lists,
+        {**models, "silent": _Silent()},
+        weights,
+        Signals.fit(in_visits(data.interactions)),
+        RankerSettings(),
+    )
+    names = feature_names(tuple(weights))
+    assert rows.group.tolist() == [3]
+    assert rows.place.tolist() == [1, 2, 3]
+    assert rows.features[:, names.index("popular.nearness")].argmax() == 2
+    assert not rows.features[:, names.index("silent.score")].any()
+
+
+class _Silent(Popular):
+    def __init__(self) -> None:
+        pass
+
+    def propose(self, history: Any, n: int) -> Any:
+        from training.candidates.candidate import NONE
+
+        return NONE
+
+
+def test_what_stands_first_out_of_habit_is_not_taken_for_the_better() -> None:
+    """The better item stands second four times of five, where only three of ten look."""
+    rng = np.random.default_rng(0)
+    n = 4000
+    better_first = rng.random(n) < 0.2
+    looked = np.array([1.0, 0.3])
+    features, labels, places = [], [], []
+    for first in better_first:
+        worth = np.array([0.6, 0.4] if first else [0.4, 0.6])
+        label = (rng.random(2) < worth * looked).astype(np.int8)
+        features.append([[float(first)], [float(not first)]])
+        labels.append(label)
+        places.append([1, 2])
+    rows = np.array(features, np.float32).reshape(-1, 1)
+    label, group = np.concatenate(labels), np.full(n, 2, np.int32)
+    better = np.array([[1.0], [0.0]], np.float32)
+    told = Trees.fit(rows, label, group, 60, 1, 1, np.array(places, np.int32).ravel()).score(better)
+    untold = Trees.fit(rows, label, group, 60, 1, 1).score(better)
+    assert told[0] > told[1]
+    assert untold[0] < untold[1]
+
+
+def test_the_kinds_of_action_are_those_of_activity() -> None:
+    assert Kind.BUY > Kind.VIEW > 0

@@ -1,0 +1,149 @@
+"""Answers that customers saw and acted on: what a ranker learns from beside replayed time.
+
+Replayed time knows what customers went to, whatever they were shown; these lists know what they passed over. A place
+near the top is looked at more, so the trees are told the place of each item and learn how much that alone brings.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Self
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from feature_repo.activity import Kind
+from training.folds import VISIT_GAP
+from training.interactions import Codes, History, Interactions, Ints, Longs
+from training.past import remembered
+
+PLACEMENTS: Final = ("home", "search-empty", "email")
+"""Their answers stand for a customer's history alone, which is what the rankers are asked with."""
+MOST: Final = 20_000
+"""Answers that are read, a sample that stays the same."""
+
+_ANSWERS: Final = """
+WITH answers AS (
+    SELECT recommendation_id, any_value(customer_key) AS customer, any_value(epoch_us(shown_at)) AS time_us,
+           any_value(items) AS items
+    FROM read_parquet($exposures, hive_partitioning = true, union_by_name = true)
+    WHERE list_contains($placements, placement) AND len(items) > 1 AND epoch_us(shown_at) < $until
+    GROUP BY recommendation_id
+), touched AS (
+    SELECT recommendation_id, unnest(items).item_id AS item_id, if(event_name = 'purchase', $buy, $view) AS action
+    FROM read_parquet($events, hive_partitioning = true, union_by_name = true)
+    WHERE recommendation_id IS NOT NULL AND event_name IN ('select_item', 'view_item', 'add_to_cart', 'purchase')
+), acted AS (
+    SELECT recommendation_id, item_id, max(action) AS action FROM touched GROUP BY ALL
+), chosen AS (
+    SELECT answers.* FROM answers SEMI JOIN acted USING (recommendation_id) SEMI JOIN customers USING (customer)
+    ORDER BY hash(recommendation_id), recommendation_id LIMIT $most
+), slots AS (
+    SELECT recommendation_id, customer, time_us, unnest(items) AS slot FROM chosen
+)
+SELECT dense_rank() OVER (ORDER BY time_us, slots.recommendation_id) - 1 AS answer, user_code, time_us // 1_000_000 AS time,
+       coalesce(item_code, -1) AS item, coalesce(action, 0) AS action
+FROM slots
+JOIN customers USING (customer)
+LEFT JOIN vocabulary ON vocabulary.item_id = slot.item_id
+LEFT JOIN acted ON acted.recommendation_id = slots.recommendation_id AND acted.item_id = slot.item_id
+ORDER BY answer, slot.position
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAnswers:
+    """n answers with m items in all, oldest first, the items of each in the order of their places.
+
+    ``user`` int32 [n]; ``time`` int64 [n], seconds since 1970 UTC; the items of answer i are
+    ``item[start[i]:start[i + 1]]``, int32, -1 where the vocabulary lacks them, and ``action`` int8 says what the
+    customer did with each: Kind.BUY, Kind.VIEW for anything less, 0 for nothing. ``start`` int64 [n + 1].
+    """
+
+    user: Ints
+    time: Longs
+    start: Longs
+    item: Ints
+    action: Codes
+
+    @classmethod
+    def none(cls) -> Self:
+        nothing = np.empty(0, np.int32)
+        return cls(nothing, nothing.astype(np.int64), np.zeros(1, np.int64), nothing, nothing.astype(np.int8))
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+
+class ShownList(NamedTuple):
+    """``item`` int32 [m] in the order of places, from the first; ``label`` int8 [m], 1 for what was right."""
+
+    history: History
+    item: Ints
+    place: Ints
+    label: Codes
+
+
+def read_shown(
+    connection: duckdb.DuckDBPyConnection, exposures: Sequence[str], events: Sequence[str], until_us: int
+) -> ShownAnswers:
+    """Answers of before ``until_us`` (microseconds since 1970) that somebody acted on, from the lake's files.
+
+    ``connection`` holds the tables ``customers`` and ``vocabulary`` of ``training/dataset.py``.
+    """
+    if not exposures:
+        return ShownAnswers.none()
+    values = {
+        "exposures": list(exposures),
+        "events": list(events),
+        "placements": list(PLACEMENTS),
+        "until": until_us,
+        "buy": int(Kind.BUY),
+        "view": int(Kind.VIEW),
+        "most": MOST,
+    }
+    columns = connection.execute(_ANSWERS, values).fetchnumpy()
+    answer = np.ma.getdata(columns["answer"])
+    opens = np.flatnonzero(np.diff(answer, prepend=-1))
+    return ShownAnswers(
+        user=np.ma.getdata(columns["user_code"])[opens].astype(np.int32),
+        time=np.ma.getdata(columns["time"])[opens].astype(np.int64),
+        start=np.append(opens, len(answer)).astype(np.int64),
+        item=np.ma.getdata(columns["item"]).astype(np.int32),
+        action=np.ma.getdata(columns["action"]).astype(np.int8),
+    )
+
+
+def lists_between(
+    shown: ShownAnswers, interactions: Interactions, cut: int, until: int, visiting: bool
+) -> list[ShownList]:
+    """The answers shown from ``cut`` to before ``until``, with what was known of the customer at that moment.
+
+    With ``visiting`` those within a visit, where anything that was clicked is right; else those before the first click
+    of one, where only a purchase is. Answers without both a right and a wrong item are left out.
+    """
+    order = np.lexsort((interactions.time, interactions.user))
+    start = np.searchsorted(interactions.user[order], np.arange(interactions.n_users + 1))
+    lists = []
+    for number in np.flatnonzero((shown.time >= cut) & (shown.time < until)).tolist():
+        rows = order[start[shown.user[number]] : start[shown.user[number] + 1]]
+        history = _history(interactions, rows, int(shown.time[number]))
+        if bool(history.in_session.any()) is not visiting:
+            continue
+        slots = slice(shown.start[number], shown.start[number + 1])
+        known = shown.item[slots] >= 0
+        action = shown.action[slots][known]
+        label = (action > 0 if visiting else action == Kind.BUY).astype(np.int8)
+        if label.any() and not label.all():
+            lists.append(ShownList(history, shown.item[slots][known], np.flatnonzero(known).astype(np.int32), label))
+    return lists
+
+
+def _history(interactions: Interactions, rows: npt.NDArray[np.int64], now: int) -> History:
+    """What online features knew of a customer, whose interactions stand in ``rows`` by time, before ``now``."""
+    rows = rows[interactions.time[rows] < now]
+    known = remembered(interactions.item[rows], interactions.kind[rows], interactions.time[rows])
+    pauses = np.diff(np.append(known.time, now))
+    in_session = np.logical_and.accumulate(pauses[::-1] <= VISIT_GAP)[::-1]
+    market = int(interactions.market[rows[-1]]) if len(rows) else -1
+    return History(known.item, known.kind, known.time, in_session, market, now)
