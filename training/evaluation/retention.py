@@ -40,10 +40,10 @@ class Measure(StrEnum):
 
 MEASURES: Final = tuple(Measure)
 WORDING: Final[Mapping[Measure, tuple[str, str]]] = {
-    Measure.RETURN_7: ("came back within 7 days", "days with a visit"),
-    Measure.RETURN_28: ("came back within 28 days", "days with a visit"),
+    Measure.RETURN_7: ("came back within 7 days", "visit days"),
+    Measure.RETURN_28: ("came back within 28 days", "visit days"),
     Measure.SECOND_PURCHASE: (f"second order within {SECOND_PURCHASE_DAYS} days", "first orders"),
-    Measure.ORDERS_A_MONTH: ("orders a customer-month", "customer-months"),
+    Measure.ORDERS_A_MONTH: ("orders a month", "customer-months"),
 }
 """What a measure is called, and what is counted below its line."""
 
