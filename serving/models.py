@@ -6,7 +6,7 @@ a rollback swaps at once.
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -19,6 +19,7 @@ from serving.metrics import Metrics
 from serving.settings import ServingSettings
 from training.blend import propose
 from training.bundle import Bundle
+from training.candidates.candidate import CandidateModel
 from training.interactions import History
 
 CHAMPION: Final = "champion"
@@ -33,6 +34,11 @@ class Registry(Protocol):
     def version_of(self, alias: str) -> str | None: ...
 
     def fetch(self, version: str) -> Path: ...
+
+    @property
+    def classes(self) -> Mapping[str, type[CandidateModel]]:
+        """The models that a version may name."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,7 @@ class ModelFollower:
     async def _prepared(self, version: str) -> ServedModel:
         try:
             folder = await asyncio.to_thread(self._registry.fetch, version)
-            bundle = await asyncio.to_thread(_opened, folder, version)
+            bundle = await asyncio.to_thread(_opened, folder, version, self._registry.classes)
             drift = await asyncio.to_thread(Drift.of, bundle, folder, self._most_drift, self._metrics.feature_drift)
         except TryLater:
             raise
@@ -132,9 +138,9 @@ class ModelFollower:
         self._slot.problem = problem
 
 
-def _opened(folder: Path, version: str) -> Bundle:
+def _opened(folder: Path, version: str, classes: Mapping[str, type[CandidateModel]]) -> Bundle:
     """The bundle, checked, and asked once for every placement so that compiled code and mapped pages are there."""
-    bundle = Bundle.open(folder, version)
+    bundle = Bundle.open(folder, version, classes)
     if not len(bundle.item_ids):
         raise Corrupt(f"bundle {version} in {folder} knows no item; train again")
     for history in _first_questions(len(bundle.item_ids)):

@@ -77,7 +77,7 @@ def _training(settings: Settings) -> str:
     from training.model_settings import ModelSettings
 
     ModelSettings.of(settings.training)
-    own = [*settings.training.models, *settings.training.blends]
+    own = [*settings.training.own_models, *settings.training.models, *settings.training.blends]
     return f"the shop's own settings for {', '.join(own)}" if own else "default settings of models and blends"
 
 

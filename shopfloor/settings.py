@@ -1,9 +1,11 @@
 """Settings: one ``shopfloor.toml``, overridden by ``SHOPFLOOR_…`` variables, read once by the composition root.
 
 Relative paths in the file count from the file's folder; from a variable or a default, from the current folder.
+The shop's own models, where the file names some, are looked for beside the file too.
 """
 
 import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -111,6 +113,9 @@ class LoadedSettings:
             first = field_errors(error)[0]
             where = sources.get(first.field.split(".")[0], str(path))
             raise Misconfigured(f"setting {first.field} from {where}: {first.reason} (got {first.value})") from error
+        folder = str(path.parent.absolute())
+        if settings.training.own_models and folder not in sys.path:
+            sys.path.append(folder)  # as the last one, so that a file there hides no library
         return cls(settings.model_copy(update={"data": settings.data.absolute()}), sources)
 
 

@@ -82,9 +82,16 @@ def scratch_database(settings: Settings) -> "Iterator[duckdb.DuckDBPyConnection]
 
 
 def model_registry(settings: Settings) -> "ModelRegistry":
+    from training.models import MODELS
+    from training.own_models import WithOwn
     from training.registry import ModelRegistry
 
-    return ModelRegistry(settings.models_address, settings.data / "models", settings.data / "mlartifacts")
+    return ModelRegistry(
+        settings.models_address,
+        settings.data / "models",
+        settings.data / "mlartifacts",
+        classes=WithOwn(MODELS, settings.training.own_models),
+    )
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ import importlib.metadata
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,10 +104,13 @@ class Bundle:
     rankers: Mapping[str, Ranker] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, folder: Path, version: str) -> Self:
-        """Check every checksum and load every model; Corrupt, naming the file, when anything does not fit."""
-        manifest = verified_manifest(folder)
-        models = {name: MODELS[name].load(folder / "models" / name) for name in manifest.models}
+    def open(cls, folder: Path, version: str, classes: Mapping[str, type[CandidateModel]] = MODELS) -> Self:
+        """Check every checksum and load every model; Corrupt, naming the file, when anything does not fit.
+
+        ``classes`` are those that the bundle may name, Misconfigured when one of a shop's own cannot be imported.
+        """
+        manifest = verified_manifest(folder, classes)
+        models = {name: classes[name].load(folder / "models" / name) for name in manifest.models}
         item_ids = read_array(folder, "item_ids", np.str_)
         return cls(
             version=version,
@@ -177,9 +180,17 @@ def write_bundle(
     return manifest
 
 
-def verified_manifest(folder: Path) -> Manifest:
-    """The manifest, once every file it names was found as written; Corrupt, naming the file, otherwise."""
+def verified_manifest(folder: Path, known: Collection[str] = MODELS) -> Manifest:
+    """The manifest, once every file it names was found as written and every model it names is among the ``known``;
+    Corrupt, naming the file, otherwise."""
     manifest = _read_manifest(folder)
+    unknown = [name for name in manifest.models if name not in known]
+    if unknown:
+        raise Corrupt(
+            f"{folder / MANIFEST} needs the model {unknown[0]!r}, which this program does not have; "
+            "if it is the shop's own, name it under training.own_models",
+            file=str(folder / MANIFEST),
+        )
     root = folder.resolve()
     for name, expected in manifest.files.items():
         path = folder / name
@@ -221,7 +232,4 @@ def _read_manifest(folder: Path) -> Manifest:
             f"this program speaks {ours[0]} and {ours[1]}; train again, or use the program it was trained with",
             file=str(path),
         )
-    unknown = [name for name in manifest.models if name not in MODELS]
-    if unknown:
-        raise Corrupt(f"{path} needs the model {unknown[0]!r}, which this program does not have", file=str(path))
     return manifest

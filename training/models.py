@@ -23,11 +23,16 @@ MODELS: Final[Mapping[str, type[CandidateModel]]] = {
 
 
 def fit_for(
-    name: str, task: Task, seed: int, target: Kind | None = None, catalogue: Catalogue | None = None
+    name: str,
+    task: Task,
+    seed: int,
+    target: Kind | None = None,
+    catalogue: Catalogue | None = None,
+    models: Mapping[str, type[CandidateModel]] = MODELS,
 ) -> CandidateModel:
     """The model fitted on the task's training part; a ranker is told what will be asked, for it learns by asking it,
     and where the items stand in the taxonomy."""
-    model = MODELS[name]
+    model = models[name]
     if issubclass(model, Ranked):
         # Where purchases were held out of customers' histories, questions lie within the time that is learnt from.
         within = not task.in_session and int(np.median(task.now)) <= int(task.train.time.max())

@@ -18,8 +18,10 @@ from typing import Any
 
 from feature_repo.errors import Corrupt, TryLater
 from training.bundle import MANIFEST, Manifest, checksum, verified_manifest
+from training.candidates.candidate import CandidateModel
 from training.champions import CHALLENGER, CHAMPION, MANIFEST_TAG, MODEL, Champions, Promotion
 from training.mlflow_client import BUNDLE, absent, exists_already, open_client
+from training.models import MODELS
 from training.registry_store import registry_store
 from training.tracked_run import TrackedRun
 
@@ -27,7 +29,10 @@ __all__ = ["CHALLENGER", "CHAMPION", "MODEL", "ModelRegistry", "Promotion"]
 
 
 class ModelRegistry:
-    """``cache`` keeps downloaded, verified bundles; ``artifacts`` is where a database store puts its files."""
+    """``cache`` keeps downloaded, verified bundles; ``artifacts`` is where a database store puts its files.
+
+    ``classes`` are the models that a version may name, any other version is refused.
+    """
 
     def __init__(
         self,
@@ -35,7 +40,9 @@ class ModelRegistry:
         cache: Path,
         artifacts: Path | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        classes: Mapping[str, type[CandidateModel]] = MODELS,
     ) -> None:
+        self.classes = classes
         self._uri = tracking_uri
         self._cache = cache
         self._artifacts = artifacts
@@ -60,7 +67,7 @@ class ModelRegistry:
         ``figures`` maps file names to matplotlib figures, ``documents`` file names to texts. Metric names may hold
         letters, digits and ``_-. /``.
         """
-        verified_manifest(folder)
+        manifest = verified_manifest(folder, self.classes)
         client = self._client()
         experiment = self._experiment(client)
         run = client.create_run(experiment, run_name=f"train {self._clock():%Y-%m-%d %H:%M}").info.run_id
@@ -73,7 +80,7 @@ class ModelRegistry:
                 client.log_figure(run, figure, name)
             for name, text in (documents or {}).items():
                 client.log_text(run, text, name)
-            model_id, source = _log_model(client, experiment, run, folder)
+            model_id, source = _log_model(client, experiment, run, folder, manifest.libraries)
         except BaseException:
             client.set_terminated(run, "FAILED")
             raise
@@ -112,7 +119,7 @@ class ModelRegistry:
 
     def manifest(self, version: str) -> Manifest:
         """What a version is and what it reached."""
-        return verified_manifest(self.fetch(version))
+        return verified_manifest(self.fetch(version), self.classes)
 
     def fetch(self, version: str) -> Path:
         """The version's bundle on this machine, verified; NotFound, Corrupt or TryLater when it cannot be had.
@@ -123,15 +130,15 @@ class ModelRegistry:
         folder = self._cache / f"{version}-{digest[:16]}"
         if folder.exists():
             with contextlib.suppress(Corrupt):
-                return _verified(folder, digest)
+                return self._verified(folder, digest)
             shutil.rmtree(folder, ignore_errors=True)
         self._cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=self._cache) as unfinished:
             self._copy(version, Path(unfinished))
-            _verified(Path(unfinished, BUNDLE), digest)
+            self._verified(Path(unfinished, BUNDLE), digest)
             with contextlib.suppress(OSError):  # another process was first; its copy is verified below
                 os.rename(Path(unfinished, BUNDLE), folder)
-        return _verified(folder, digest)
+        return self._verified(folder, digest)
 
     def _copy(self, version: str, folder: Path) -> None:
         """Put the bundle below ``folder``: from this machine's own files, else by a child process.
@@ -151,6 +158,12 @@ class ModelRegistry:
             reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
             raise TryLater(f"model version {version} could not be downloaded: {reason[0]}", version=version)
 
+    def _verified(self, folder: Path, digest: str) -> Path:
+        if (folder / MANIFEST).is_file() and checksum(folder / MANIFEST) != digest:
+            raise Corrupt(f"{folder / MANIFEST} is not the manifest that was registered", file=str(folder / MANIFEST))
+        verified_manifest(folder, self.classes)
+        return folder
+
     def _client(self) -> Any:
         return open_client(self._uri)
 
@@ -161,14 +174,7 @@ class ModelRegistry:
         return str(client.get_experiment_by_name(MODEL).experiment_id)
 
 
-def _verified(folder: Path, digest: str) -> Path:
-    if (folder / MANIFEST).is_file() and checksum(folder / MANIFEST) != digest:
-        raise Corrupt(f"{folder / MANIFEST} is not the manifest that was registered", file=str(folder / MANIFEST))
-    verified_manifest(folder)
-    return folder
-
-
-def _log_model(client: Any, experiment: str, run: str, folder: Path) -> tuple[str, str]:
+def _log_model(client: Any, experiment: str, run: str, folder: Path, libraries: Mapping[str, str]) -> tuple[str, str]:
     """Store the bundle as an MLflow model in models-from-code form; its id and the address of its files."""
     import mlflow.pyfunc
     from mlflow.entities import LoggedModelStatus
@@ -183,7 +189,6 @@ def _log_model(client: Any, experiment: str, run: str, folder: Path) -> tuple[st
     ]
     answered = [ColSpec(texts, "item_ids"), ColSpec(Array(DataType.double), "scores")]
     logged = client.create_logged_model(experiment, name=MODEL, source_run_id=run)
-    libraries = verified_manifest(folder).libraries
     with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*input example")
         # MLflow stores the files below the folder's own name, whatever key they are given.

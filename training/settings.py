@@ -29,6 +29,17 @@ class GateSettings(BaseModel):
     """Population stability index, of event kinds, markets and item popularity, up to which data count as the same."""
 
 
+class OwnModel(BaseModel):
+    """A candidate model of the shop's own, see ``training/own_models.py``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    path: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    """``module:Class``; the module is installed, or a file beside ``shopfloor.toml``."""
+    weights: Mapping[str, Weight] = {}
+    """Placement to its weight there, beside the models of the default blend."""
+
+
 class TrainingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -46,6 +57,8 @@ class TrainingSettings(BaseModel):
     margin: Annotated[float, Field(ge=0)] = 0.01
     """Promotion is refused when the interval of the difference to the champion reaches lower than minus this."""
     gate: GateSettings = GateSettings()
+    own_models: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], OwnModel] = {}
+    """Name to the shop's own model. Serving reads it too: a bundle names its models and holds no code."""
     models: Mapping[str, Mapping[str, Value]] = {}
     """Model to its settings by name; what is not named keeps the model's default (``training/model_settings.py``)."""
     blends: Mapping[str, Mapping[str, Weight]] = {}

@@ -58,7 +58,7 @@ def estimate(
     settings = LoadedSettings.read(config).settings
     lake, registry = wiring.lake(settings), wiring.model_registry(settings)
     version = resolve(registry, challenger)
-    bundle = Bundle.open(registry.fetch(version), version)
+    bundle = Bundle.open(registry.fetch(version), version, registry.classes)
     after = BEGINNING if since is None else since.replace(tzinfo=since.tzinfo or UTC)
     events = lake.event_files()
     asked = read_answers(lake.files("exposures"), events, placement, Reward(reward), after, most) if events else []

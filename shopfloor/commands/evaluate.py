@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from feature_repo.errors import BadInput
+from shopfloor.commands.options import Config
 from shopfloor.output import Output
 
 if TYPE_CHECKING:
@@ -78,8 +79,10 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of models, of the order of ties and of the intervals.")] = 42,
     json_file: Annotated[Path | None, typer.Option("--json", help='Write {"rows": […]} to this file.')] = None,
     report: Annotated[Path | None, typer.Option(help="Write a page that explains the result to this file.")] = None,
+    config: Config = None,
 ) -> None:
     """Measure models on what customers did next, over the full catalogue, with intervals."""
+    from shopfloor.settings import LoadedSettings
     from training.evaluation.catalogue import Catalogue
     from training.evaluation.comparison import all_sliced, compared, compared_with_last, model_rows
     from training.evaluation.evaluation import answer
@@ -90,12 +93,14 @@ def evaluate(
     from training.evaluation.source import described, read_source
     from training.evaluation.task import Exclude
     from training.models import MODELS, fit_for
+    from training.own_models import WithOwn
 
+    models = WithOwn(MODELS, LoadedSettings.read(config).settings.training.own_models)
     ks = sorted(set(k or [20]))
     if ks[0] < 1:
         raise BadInput(f"--k {ks[0]} makes no list; give 1 or more")
     for name in model:
-        _one_of("--model", name, MODELS)
+        _one_of("--model", name, models)
     _one_of("--protocol", protocol, list(Protocol))
     if exclude is not None:
         _one_of("--exclude", exclude, list(Exclude))
@@ -116,14 +121,14 @@ def evaluate(
     with output.progress() as progress:
         for name in dict.fromkeys(model):
             bar = progress.add_task(f"{name}: fitting", total=len(task))
-            fitted = fit_for(name, task, seed, kind, catalogue)
+            fitted = fit_for(name, task, seed, kind, catalogue, models)
             progress.update(bar, description=f"{name}: answering")
             answers.append(answer(name, fitted, task, ks[-1], partial(progress.advance, bar)))
             progress.update(bar, description=name)
     found = model_rows(answers, task, ks, catalogue, seed)
     parts = slices_of(task, catalogue)
     if report is not None:
-        setting = source.setting({name: described(MODELS[name]) for name in model}, datetime.now(UTC))
+        setting = source.setting({name: described(models[name]) for name in model}, datetime.now(UTC))
         report.write_text(render(compared(setting, answers, task, found, parts, ks[-1], seed)), encoding="utf-8")
     if compare:
         found += compared_with_last(answers, task, ks, seed)

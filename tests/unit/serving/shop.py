@@ -31,6 +31,7 @@ from training.candidates.covisitation import BoughtTogether, Covisitation
 from training.candidates.popular import Popular
 from training.candidates.session_knn import SessionKnn
 from training.interactions import Interactions, from_frame
+from training.models import MODELS
 from training.probability import UNCALIBRATED
 from training.ranker import Ranker, RankerSettings
 from training.ranking_features import Signals, feature_names
@@ -147,6 +148,7 @@ class FolderRegistry:
         self.folder = folder
         self.champion = champion
         self.failing = False
+        self.classes = MODELS
 
     def version_of(self, alias: str) -> str | None:
         if self.failing:
