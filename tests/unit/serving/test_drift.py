@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -18,7 +19,10 @@ from serving.drift import WINDOW, Drift
 from serving.placements import PLACEMENTS
 from serving.question import Question
 from tests.unit.serving.shop import open_shop
+from training.bundle import Bundle, DataWindow, write_bundle
+from training.candidates.popular import Popular
 from training.data_checks import item_counts, profile_of
+from training.evidence import Evidence
 from training.interactions import Interactions, from_frame
 from training.traffic import DAY_SECONDS, popularity_tenths
 
@@ -50,6 +54,7 @@ def learnt_by_training() -> Interactions:
     return from_frame(pd.DataFrame(past, columns=["user", "session", "item", "time", "event", "market"]))
 
 
+@cache
 def traffic(market: str | None = None, item: str | None = None) -> list[Asked]:
     """The home page at each arrival in the days after the training, with what was known of the customer then."""
     asked: list[Asked] = []
@@ -150,6 +155,27 @@ def test_a_model_that_keeps_no_distributions_watches_nothing() -> None:
     count(drift, traffic())
     assert drift.found == {}
     assert drift.says().startswith("not watched")
+
+
+def test_what_a_training_stored_is_read_from_its_bundle(tmp_path: Path, learnt: Interactions, gauge: Gauge) -> None:
+    moment = datetime(2026, 3, 1, tzinfo=UTC)
+    write_bundle(
+        tmp_path / "bundle",
+        item_ids=learnt.item_ids,
+        markets=learnt.markets,
+        models={"popular": Popular.fit(learnt)},
+        blends={"home": {"popular": 1.0}},
+        window=DataWindow(first_event=moment, last_event=moment, interactions=1, users=1, sessions=1, items=1),
+        metrics={},
+        settings={},
+        created_at=moment,
+        evidence=Evidence(questions=0, data=profile_of(learnt)),
+        item_counts=item_counts(learnt),
+    )
+    drift = Drift.of(Bundle.open(tmp_path / "bundle", "7"), tmp_path / "bundle", 0.25, gauge)
+    count(drift, traffic(market="FR"))
+    assert [told.split()[0] for told in drift.above()] == ["markets"]
+    assert "item_popularity" in drift.found
 
 
 async def test_a_service_tells_it_without_being_less_ready(tmp_path: Path) -> None:
