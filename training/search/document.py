@@ -3,10 +3,10 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 
 from training.blend import BLENDS
-from training.model_settings import ModelSettings, defaults_of
+from training.model_settings import ModelSettings
 from training.search.held_out import Difference
 from training.settings import Value
 
@@ -15,14 +15,10 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 def changes(settings: ModelSettings) -> tuple[dict[str, dict[str, Value]], dict[str, dict[str, float]]]:
     """Models and blends that differ from the defaults of the program, each model with the settings that do."""
+    defaults = replace(settings, models={})
     models = {
-        name: {
-            field: value
-            for field, value in settings.values(name).items()
-            if value != asdict(defaults_of(name, settings.classes))[field]
-        }
+        name: {field: value for field, value in settings.values(name).items() if value != defaults.values(name)[field]}
         for name in settings.models
-        if defaults_of(name, settings.classes) is not None
     }
     blends = {name: dict(weights) for name, weights in settings.blends.items() if weights != BLENDS.get(name)}
     return {name: values for name, values in models.items() if values}, blends

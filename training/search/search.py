@@ -138,7 +138,7 @@ def _about(dataset: Dataset, settings: TrainingSettings) -> dict[str, dict[str, 
             "questions": settings.holdout_questions,
             "seed": settings.seed,
         },
-        "settings in force": settings.model_dump(mode="json", include={"models", "blends"}),
+        "settings in force": settings.model_dump(mode="json", include={"models", "blends", "own_models"}),
         "models": {
             **{name: {field: asdict(where) for field, where in space.items()} for name, space in SPACES.items()},
             "weights": asdict(WEIGHT) | {"least": LEAST_WEIGHT},

@@ -12,7 +12,6 @@ from threadpoolctl import threadpool_limits
 
 from feature_repo.errors import BadInput
 from training.bundle import Blends
-from training.candidates import MODELS
 from training.model_settings import ModelSettings
 from training.search.proposals import Proposals
 from training.search.questions import Fold, placements_with_enough
@@ -102,7 +101,7 @@ class Stages:
     ) -> tuple[ModelSettings, list[StudyFound]]:
         """Better weights for each placement, over what the models propose with their better settings."""
         used = {name for weights in in_force.blends.values() for name, weight in weights.items() if weight > 0}
-        names = [name for name in MODELS if name in used.union(self.also)]
+        names = sorted(used.union(self.also))
         self.progress("propose", 0, 1)
         proposals, reference = self._proposals(names, in_force, tuned, searched)
         self.progress("propose", 1, 1)
