@@ -38,6 +38,9 @@ RETURN_DAYS: Final = 28
 EVERY: Final[Weights] = dict.fromkeys(BLENDS["home/returning"], 1.0)
 BASELINE: Final = "clicks, as served"
 """What the others are compared with: the weights that ``home`` has within a visit, chosen for the next click."""
+CLICKS_LEARNT: Final = "clicks, learnt"
+RETENTION: Final = "retention"
+"""Compared with ``CLICKS_LEARNT`` too: these two differ in the objective alone."""
 RIDGE: Final = 1.0
 
 
@@ -53,10 +56,10 @@ def policies() -> list[Policy]:
         Policy("nothing shown", {}),
         Policy("popular", {"popular": 1.0}),
         Policy(BASELINE, BLENDS["home"]),
-        Policy("clicks, learnt", EVERY, lambda months, day: learnt(clicks, months, day)),
+        Policy(CLICKS_LEARNT, EVERY, lambda months, day: learnt(clicks, months, day)),
         Policy("buy again", {"buy_again_due": 1.0}),
         Policy("returning, as served", BLENDS["home/returning"]),
-        Policy("retention", EVERY, lambda months, day: learnt(bought_and_came_back, months, day)),
+        Policy(RETENTION, EVERY, lambda months, day: learnt(bought_and_came_back, months, day)),
     ]
 
 
@@ -127,25 +130,42 @@ def tally(months: Months) -> Tally:
     return found
 
 
+class Drawn(NamedTuple):
+    """A policy's measures, NaN where nobody was watched for long enough: ``value`` [m], ``draws`` [draws, m]."""
+
+    value: npt.NDArray[np.float64]
+    draws: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, found: Tally) -> "Drawn":
+        done, of = found.sums.sum(axis=0), found.sizes.sum(axis=0)
+        value = np.divide(done, of, out=np.full(len(of), np.nan), where=of > 0)
+        return cls(value, draw_ratios(found.sums, found.sizes, SEED))
+
+    def over(self, other: "Drawn", column: int) -> Interval:
+        """The difference, paired: both on the same drawn customers."""
+        return interval(self.value[column] - other.value[column], self.draws[:, column] - other.draws[:, column])
+
+
 def figures(tallies: dict[str, Tally]) -> Iterator[Figure]:
-    """Each measure of each policy, and its difference to the baseline, paired: both on the same drawn customers."""
-    draws = {name: draw_ratios(found.sums, found.sizes, SEED) for name, found in tallies.items()}
+    """Each measure of each policy with its difference to the baseline, and what the objective alone makes."""
+    drawn = {name: Drawn.of(found) for name, found in tallies.items()}
     for column, measure in enumerate(MEASURES):
-        total = {name: (found.sums[:, column].sum(), found.sizes[:, column].sum()) for name, found in tallies.items()}
-        for name in tallies:
-            what = f"{WORDING[measure][0]}: {name}"
-            if not all(of for _, of in total.values()):
-                yield skipped(what, "nobody was watched for long enough")
-                continue
-            value, base = (total[each][0] / total[each][1] for each in (name, BASELINE))
-            own = interval(value, draws[name][:, column])
-            over = interval(value - base, draws[name][:, column] - draws[BASELINE][:, column])
-            than = "" if name == BASELINE else f"; over {BASELINE} {_shown(over, '+')}"
-            yield Figure(what, own.value, note=f"{own.low:.3f} to {own.high:.3f}{than}")
+        what = WORDING[measure][0]
+        if any(np.isnan(policy.value[column]) for policy in drawn.values()):
+            yield skipped(what, "nobody was watched for long enough")
+            continue
+        for name, policy in drawn.items():
+            own = interval(policy.value[column], policy.draws[:, column])
+            than = "" if name == BASELINE else f"; over {BASELINE} {_shown(policy.over(drawn[BASELINE], column))}"
+            yield Figure(f"{what}: {name}", own.value, note=f"{own.low:.3f} to {own.high:.3f}{than}")
+        if {RETENTION, CLICKS_LEARNT} <= drawn.keys():
+            alone = drawn[RETENTION].over(drawn[CLICKS_LEARNT], column)
+            yield Figure(f"{what}: {RETENTION} over {CLICKS_LEARNT}", alone.value, note=_shown(alone))
 
 
-def _shown(figure: Interval, sign: str) -> str:
-    return f"{figure.value:{sign}.3f} ({figure.low:{sign}.3f} to {figure.high:{sign}.3f})"
+def _shown(difference: Interval) -> str:
+    return f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
 
 
 def run(shop: DemoShop, chosen: Sequence[Policy], seed: int) -> dict[str, Tally]:
