@@ -43,6 +43,8 @@ PLACEMENTS: Final[Mapping[str, Placement]] = MappingProxyType(
             Placement("search-empty", mixes=True),
             Placement("buy-again", fills=False, again=True),
             Placement("email", mixes=True, on_page=False),
+            Placement("new", fills=False),
+            Placement("trending"),
         )
     }
 )

@@ -30,7 +30,8 @@ class Question(BaseModel):
     model_config = _STRICT
 
     placement: Id = Field(examples=["home"])
-    """Where the answer will stand: home, product, bought-together, cart, category, search-empty, buy-again, email."""
+    """Where the answer will stand: home, product, bought-together, cart, category, search-empty, buy-again, email, new,
+    trending."""
     user_id: Id | None = Field(None, examples=["c-1042"])
     """The customer's account."""
     anonymous_id: Id | None = None

@@ -31,11 +31,13 @@ BUY_AGAIN: Final = "buy_again"
 HABITS: Final = (BUY_AGAIN, "buy_again_due")
 NEWEST: Final = "newest"
 PINNED: Final = "pinned"
+TRENDING: Final = "trending"
 
 OF_SOURCE: Final = {
     PINNED: "picked by the shop",
     NEWEST: "new in the shop",
     POPULAR: "popular in the shop",
+    TRENDING: "wanted more than before",
 }
 
 

@@ -22,18 +22,28 @@ _COMES_BACK: Final = {
     "als": 0.5,
     "covisitation": 0.2,
     "session_knn": 0.2,
+    "new_items": 0.1,
     "popular": 0.02,
 }
 
 BLENDS: Final[Blends] = {
-    "home": {"session_knn": 1.0, "covisitation": 0.5, "buy_again": 0.1, "popular": 0.02},
+    "home": {"session_knn": 1.0, "covisitation": 0.5, "buy_again": 0.1, "new_items": 0.05, "popular": 0.02},
     "product": {"covisitation": 1.0, "session_knn": 0.6, "popular": 0.01},
     "bought-together": {"bought_together": 1.0, "covisitation": 0.1, "popular": 0.005},
     "cart": {"bought_together": 1.0, "covisitation": 0.4, "session_knn": 0.3, "popular": 0.01},
-    "category": {"session_knn": 0.6, "covisitation": 0.4, "als": 0.2, "popular": 0.3},
-    "search-empty": {"session_knn": 1.0, "covisitation": 0.5, "als": 0.2, "popular": 0.1},
+    "category": {"session_knn": 0.6, "covisitation": 0.4, "als": 0.2, "new_items": 0.1, "popular": 0.3},
+    "search-empty": {"session_knn": 1.0, "covisitation": 0.5, "als": 0.2, "new_items": 0.1, "popular": 0.1},
     "buy-again": {"buy_again_due": 1.0},
-    "email": {"session_knn": 0.5, "covisitation": 0.5, "graph_filter": 0.5, "buy_again": 0.3, "popular": 0.02},
+    "email": {
+        "session_knn": 0.5,
+        "covisitation": 0.5,
+        "graph_filter": 0.5,
+        "buy_again": 0.3,
+        "new_items": 0.1,
+        "popular": 0.02,
+    },
+    "new": {"new_items": 1.0},
+    "trending": {"trending": 1.0, "popular": 0.02},
     "home/returning": _COMES_BACK,
     "search-empty/returning": _COMES_BACK,
     "email/returning": _COMES_BACK,
@@ -44,6 +54,7 @@ On the latest tenth of the sessions of Online Retail, RetailRocket and Serenade 
 each blend with a share of ALS or buy-again as large as theirs, so ``home`` gives taste no place and habit a small one.
 Who comes back wants something else than to go on with the last visit: there taste and habit count most, as they did
 best on the next orders of Online Retail in September and October and of Ta-Feng (``docs/decisions/0009-…``).
+New items have as much weight as cost no hit there; what trends cost some everywhere (``docs/decisions/0013-…``).
 """
 
 

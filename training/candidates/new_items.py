@@ -4,7 +4,7 @@ A product that nobody touched yet has no neighbours in anybody's sessions. What 
 score is how alike it is to each item of the history (Lops, de Gemmis, Semeraro: Content-based Recommender Systems,
 2011), divided by how alike it is to the assortment as a whole, so that what is like everything is not for everybody.
 A touch of something that was new itself counts more: some customers take to novelties. Mapping content to collaborative
-factors (Gantner et al., ICDM 2010) or borrowing the neighbours of like items did no better, see ``docs/decisions``.
+factors (Gantner et al., ICDM 2010) or borrowing the neighbours of like items did no better: ``docs/decisions/0013-…``.
 """
 
 from dataclasses import asdict, dataclass
