@@ -139,7 +139,7 @@ def _about(dataset: Dataset, settings: TrainingSettings) -> dict[str, dict[str, 
             "seed": settings.seed,
         },
         "settings in force": settings.model_dump(mode="json", include={"models", "blends", "own_models"}),
-        "models": {
+        "search space": {
             **{name: {field: asdict(where) for field, where in space.items()} for name, space in SPACES.items()},
             "weights": asdict(WEIGHT) | {"least": LEAST_WEIGHT},
         },

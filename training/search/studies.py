@@ -253,7 +253,9 @@ def _read_about(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 def _shown(earlier: Any, now: Any) -> str:
     if isinstance(earlier, dict) and isinstance(now, dict):
         changed = [name for name in sorted({*earlier, *now}) if earlier.get(name) != now.get(name)]
-        return ", ".join(f"{name} {earlier.get(name)} then, {now.get(name)} now" for name in changed)
+        return ", ".join(
+            f"{name} {earlier.get(name, 'nothing')} then, {now.get(name, 'nothing')} now" for name in changed
+        )
     return f"{earlier} then, {now} now"
 
 

@@ -137,6 +137,11 @@ class TestResume:
         with pytest.raises(Conflict, match=r"other data \(interactions 100 then, 120 now\); give --anew"):
             resume(tmp_path, {"data": ABOUT_IT["data"] | {"interactions": 120}}, anew=False)
 
+    def test_what_a_search_did_not_have_yet_is_told_too(self, tmp_path: Path) -> None:
+        resume(tmp_path, {"search space": {"als": 1}}, anew=False)
+        with pytest.raises(Conflict, match=r"other search space \(ease nothing then, 2 now\)"):
+            resume(tmp_path, {"search space": {"als": 1, "ease": 2}}, anew=False)
+
     def test_anew_forgets_what_was_tried(self, tmp_path: Path) -> None:
         resume(tmp_path, ABOUT_IT, anew=False)
         run(tmp_path, 3)
