@@ -45,8 +45,8 @@ check: lint types imports ## Lint, types and import rules
 bench: setup ## Measure speed, memory and accuracy; prints a table, writes benchmarks/results.json
 	$(BIN)/python -m benchmarks --json benchmarks/results.json
 
-bench-quality: setup ## Measure accuracy alone, beside the published figures
-	$(BIN)/python -m benchmarks.accuracy
+bench-quality: setup ## Measure accuracy alone, beside popularity and the published figures
+	$(BIN)/python -m benchmarks --only accuracy next_order new_items
 
 up: setup ## Run the whole system with shopfloor.toml of this folder
 	$(BIN)/shopfloor up

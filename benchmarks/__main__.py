@@ -30,8 +30,28 @@ def accuracy(found: Mapping[str, Any]) -> list[Figure]:
             target=row["target"],
             at_least=True,
             required=row["required"],
+            popular=None if row["gain"] else row["popular"],
+            published=row["published"],
         )
         for row in found["rows"]
+    ]
+
+
+def next_order(found: Mapping[str, Any]) -> list[Figure]:
+    """What customers who come back buy next, beside the best that one model alone foretells of it."""
+    rows = {row["recipe"]: row for row in found["rows"] if (row["market"], row["metric"]) == ("all", "recall_20")}
+    alone = {name: rows[name]["figure"]["value"] for name in ("popular", "als", "buy_again")}
+    told = ", ".join(f"{name} alone {value:.3f}" for name, value in alone.items() if name != "popular")
+    return [
+        Figure(
+            f"online_retail, next order: {recipe} recall@20",
+            rows[recipe]["figure"]["value"],
+            target=max(alone.values()),
+            at_least=True,
+            popular=alone["popular"],
+            published=told,
+        )
+        for recipe in ("home, blended", "home, ranked")
     ]
 
 
@@ -50,6 +70,7 @@ def serving(found: Mapping[str, Any]) -> list[Figure]:
 
 BENCHMARKS: Mapping[str, Callable[[dict[str, Any]], list[Figure]]] = {
     "accuracy": accuracy,
+    "next_order": next_order,
     "new_items": from_document,
     "serving": serving,
     "freshness": from_document,

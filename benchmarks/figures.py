@@ -27,6 +27,10 @@ class Figure:
     required: bool = True
     note: str = ""
     command: str = ""
+    popular: float | None = None
+    """The same of plain popularity, where that can be said."""
+    published: str = ""
+    """What others published of the same."""
 
     @property
     def met(self) -> bool | None:
@@ -54,14 +58,19 @@ def from_document(found: dict[str, Any]) -> list[Figure]:
 
 def table(title: str, figures: Sequence[Figure]) -> Table:
     drawn = Table("what", title=title, title_justify="left")
-    for heading in ("measured", "target", ""):
+    beside = any(figure.popular is not None or figure.published for figure in figures)
+    for heading in ("measured", *(("popular",) if beside else ()), "target", ""):
         drawn.add_column(heading, justify="right")
+    if beside:
+        drawn.add_column("published")
     drawn.add_column("command" if any(figure.command for figure in figures) else "note")
     for figure in figures:
         measured = "skipped" if figure.measured is None else f"{_short(figure.measured)} {figure.unit}".strip()
         target = "" if figure.target is None else f"{'>=' if figure.at_least else '<='} {_short(figure.target)}"
         last = figure.note if figure.measured is None else figure.command or figure.note
-        drawn.add_row(figure.what, measured, target, _verdict(figure), last)
+        popular = "" if figure.popular is None else _short(figure.popular)
+        cells = [measured, *((popular,) if beside else ()), target, _verdict(figure)]
+        drawn.add_row(figure.what, *cells, *((figure.published,) if beside else ()), last)
     return drawn
 
 

@@ -1,6 +1,6 @@
 """The next order of customers who come back, on the real orders of Online Retail, without any server.
 
-    python -m benchmarks.next_order [--part test] [--json OUT]
+    python -m benchmarks.next_order [--part validation] [--json OUT]
 
 Everything is fitted on what came before one moment and asked for the first order after it of each customer known by
 then, before the first click of that visit. Settings and weights were chosen on ``validation`` (before September 2011,
@@ -11,8 +11,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -25,16 +25,19 @@ from rich.table import Table
 from feature_repo.activity import Kind
 from serving.rules import varied
 from serving.settings import ServingSettings
-from training.blend import BLENDS, DEPTH, Recipe
+from training.blend import BLENDS, DEPTH, ORDER, Recipe
 from training.candidates import MODELS
 from training.candidates.als import Als
 from training.candidates.candidate import CandidateModel, propose_all
 from training.evaluation.bootstrap import Interval, draw_means, interval
 from training.folds import before
-from training.fusion import blended
 from training.interactions import EVENT, SESSION, TIME, USER, Interactions, Ints, from_frame
+from training.model_settings import ModelSettings
 from training.next_order import NextOrder, next_orders
+from training.rehearsal import rehearse
 from training.returning import METRICS, K, accuracy, blended_lists
+from training.settings import TrainingSettings
+from training.shown_answers import ShownAnswers
 
 SEED: Final = 42
 DATA: Final = Path(os.environ.get("SHOPFLOOR_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -42,16 +45,18 @@ PARTS: Final = {
     "validation": (datetime(2011, 9, 1, tzinfo=UTC), datetime(2011, 11, 1, tzinfo=UTC)),
     "test": (datetime(2011, 11, 1, tzinfo=UTC), datetime(2012, 1, 1, tzinfo=UTC)),
 }
-OURS: Final = "home, returning"
+BLENDED: Final = "home, blended"
+OURS: Final = "home, ranked"
 SERVED: Final = "home, served"
 ALONE: Final = ("popular", "als", "graph_filter", "buy_again", "session_knn", "covisitation")
 RECIPES: Final = {
     **{name: Recipe({name: 1.0}) for name in ALONE},
     "home, visiting": Recipe(BLENDS["home"]),
-    OURS: Recipe(BLENDS["home/returning"]),
+    BLENDED: Recipe(BLENDS["home/returning"]),
 }
-ROWS: Final = (*RECIPES, SERVED)
-"""``SERVED`` is OURS after the rule that keeps near-copies apart, with its default."""
+ROWS: Final = (*RECIPES, OURS, SERVED)
+"""``OURS`` is BLENDED in the order of a ranker, taught as ``shopfloor train`` does; ``SERVED`` is that after the rule
+that keeps near-copies apart, with its default."""
 CANDIDATES: Final = 4 * K
 MARKETS: Final = {"United Kingdom": "GB", "Germany": "DE", "France": "FR"}
 REST: Final = "rest"
@@ -106,17 +111,34 @@ def measure(orders: list[NextOrder], lists: dict[str, list[Ints]], markets: tupl
                 yield Row(recipe, market, f"{metric}_{K}", len(asked), figure, over)
 
 
+def ranked(earlier: Interactions) -> Recipe:
+    """The returning blend with the ranker that a training on ``earlier`` makes."""
+    settings = TrainingSettings(seed=SEED)
+    chosen = ModelSettings.of(settings)
+
+    def fit(interactions: Interactions, names: Collection[str]) -> dict[str, CandidateModel]:
+        return {name: chosen.fit(name, interactions, SEED) for name in sorted(names)}
+
+    def told(step: str, done: int, total: int) -> None:
+        print(f"{step} {done}/{total}", file=sys.stderr) if done in (0, total) else None
+
+    nobody = ShownAnswers.none()
+    rehearsal = rehearse(earlier, nobody, BLENDS, None, None, fit, settings, datetime.now(UTC), told)
+    return replace(RECIPES[BLENDED], ranker=rehearsal.rankers(earlier, SEED, told).get(ORDER))
+
+
 def served(
-    orders: list[NextOrder], models: dict[str, CandidateModel], taste: Als
+    orders: list[NextOrder], models: dict[str, CandidateModel], recipe: Recipe, taste: Als
 ) -> tuple[list[Ints], dict[str, float]]:
-    """The returning lists as the service varies them, and how alike two items of a list are before and after."""
-    weights = RECIPES[OURS].weights
+    """The lists of a recipe as the service varies them, and how alike two items of a list are before and after."""
+    weights = recipe.weights
     variety = float(ServingSettings().variety)
     lists: list[Ints] = []
     likeness = np.zeros((len(orders), 2))
     proposals = {name: propose_all(models[name], [o.history for o in orders], DEPTH) for name in weights}
     for number in range(len(orders)):
-        found = blended({name: proposed[number] for name, proposed in proposals.items()}, weights, CANDIDATES)
+        proposed = {name: found[number] for name, found in proposals.items()}
+        found = recipe.answer(proposed, orders[number].history, CANDIDATES)
         alike = taste.alike(found.item)
         order = varied(found.score, alike, K, variety)[:K]
         lists.append(found.item[order])
@@ -149,7 +171,7 @@ def _shown(figure: Interval, sign: str) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", choices=PARTS, default="validation")
+    parser.add_argument("--part", choices=PARTS, default="test")
     parser.add_argument("--json", type=Path, help="write the results to this file")
     arguments = parser.parse_args()
     file = DATA / "online_retail" / "online_retail.parquet"
@@ -164,8 +186,9 @@ def main() -> int:
     models: dict[str, CandidateModel] = {name: MODELS[name].fit(earlier, seed=SEED) for name in sorted(names)}
     taste = models[Als.name]
     assert isinstance(taste, Als)
-    varied_lists, likeness = served(orders, models, taste)
-    lists = blended_lists(orders, models, RECIPES) | {SERVED: varied_lists}
+    ours = ranked(earlier)
+    varied_lists, likeness = served(orders, models, ours, taste)
+    lists = blended_lists(orders, models, {**RECIPES, OURS: ours}) | {SERVED: varied_lists}
     rows = list(measure(orders, lists, interactions.markets))
     console = Console(width=None if sys.stdout.isatty() else 150)
     console.print(table(rows, arguments.part))
