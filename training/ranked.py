@@ -144,8 +144,8 @@ def _sources(interactions: Interactions, objective: Objective, seed: int) -> dic
     return {
         SessionKnn.name: SessionKnn.fit(visits, seed, STAN if objective.visit else OF_A_CUSTOMER),
         Covisitation.name: Covisitation.fit(visits, seed, None if objective.visit else AROUND_A_PURCHASE),
-        # The low-pass part costs most of the fitting and adds nothing to what the other sources find.
-        GraphFilter.name: GraphFilter.fit(together, seed, GraphFilterSettings(factors=0, neighbours=100)),
+        # Evening out its leading directions costs most of the fitting, and other sources find as much without.
+        GraphFilter.name: GraphFilter.fit(together, seed, GraphFilterSettings(0.3, 0.4, factors=0, neighbours=100)),
         Popular.name: Popular.fit(interactions, seed),
     }
 

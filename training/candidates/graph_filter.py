@@ -1,10 +1,12 @@
 """Graph filter: items that the same customers cared for, in closed form.
 
 GF-CF (Shen et al.: How Powerful is Graph Convolution for Recommendation?, CIKM 2021) shows that graph networks for
-recommendation filter the customer-item graph, and that two filters do as well without any training: a linear one, the
-normalised item-item gram, and an ideal low-pass one, the leading singular vectors. In the linear one the powers of the
-two degrees are settings, as in Turbo-CF (Park et al., SIGIR 2024). Both filters are added up when fitting, and each
-item keeps its strongest neighbours only, so that an answer costs no more than the history is long.
+recommendation filter the customer-item graph, and that a linear filter, the normalised item-item gram, does as well
+without any training. The powers of the two degrees are settings, as in Turbo-CF (Park et al., SIGIR 2024). A few
+directions, popularity first, then make up most of the gram. GF-CF strengthens them, which helps where customers have
+done little; sharpening (BSPM, Choi et al., SIGIR 2023) and ridge regression (EASE, Steck, WWW 2019) weaken them, which
+helps where they have done much. Here the leading eigenvalues are raised to a power, ``docs/decisions/0012-…`` says how
+it was chosen. Each item keeps its strongest neighbours only, so that an answer costs no more than the history is long.
 """
 
 from collections.abc import Sequence
@@ -31,18 +33,20 @@ Matrix: TypeAlias = "sp.csr_matrix[np.float32]"
 BLOCK: Final = 512
 """Items whose neighbours are counted at once; it bounds the memory of fitting, not the result."""
 LARGEST_DENSE: Final = 60_000
-"""The low-pass filter scores every pair of items; a larger catalogue makes do with the linear one."""
+"""With leading directions changed every pair of items has a score; a larger catalogue keeps the linear filter."""
 
 
 @dataclass(frozen=True, slots=True)
 class GraphFilterSettings:
-    user_power: Annotated[float, Field(ge=0)] = 0.3
-    item_power: Annotated[float, Field(ge=0)] = 0.4
+    user_power: Annotated[float, Field(ge=0)] = 0.25
+    item_power: Annotated[float, Field(ge=0)] = 0.3
     """A customer and an item count by their summed interest to minus this power; GF-CF has one half for both."""
-    factors: Annotated[int, Field(ge=0)] = 256
-    """Singular vectors of the low-pass filter; 0 leaves it out."""
-    low_pass: Annotated[float, Field(ge=0)] = 1.5
-    """Weight of the low-pass filter beside the linear one."""
+    factors: Annotated[int, Field(ge=0)] = 128
+    """Leading directions of the gram whose strength is changed, at most; 0 leaves the linear filter as it is."""
+    least_share: Annotated[float, Field(gt=0, le=1)] = 0.12
+    """Only directions count as leading whose eigenvalue is above this share of the largest."""
+    power: Annotated[float, Field(ge=0)] = 0.25
+    """Power to which their eigenvalues are raised, in units of the least that counts: 1 changes nothing."""
     neighbours: Annotated[int, Field(ge=1)] = 400
     half_life_days: Annotated[float, Field(ge=0)] = 0.0
     """Age after which an interaction of the history counts half; 0 for never."""
@@ -62,16 +66,16 @@ class GraphFilter:
         preference = preferences(interactions)
         linear = _normalised(preference, settings.user_power, settings.item_power)
         transposed = linear.T.tocsr()
-        low_pass = _low_pass(preference, settings, seed)
+        change = _change(linear, settings, seed)
         rows = []
         for first in range(0, interactions.n_items, BLOCK):
             block = (transposed[first : first + BLOCK] @ linear).tocsr()
-            if low_pass is None:
+            if change is None:
                 pieces = (slice(*ends) for ends in pairwise(block.indptr))
                 rows += [_strongest(block.indices[at], block.data[at], settings.neighbours) for at in pieces]
             else:
                 every = np.arange(interactions.n_items, dtype=np.int32)
-                scores = block.toarray() + low_pass.left[first : first + BLOCK] @ low_pass.right
+                scores = block.toarray() + change.left[first : first + BLOCK] @ change.right
                 rows += [_strongest(every, weight, settings.neighbours) for weight in scores]
         return cls(Neighbours.of(rows), settings)
 
@@ -106,23 +110,25 @@ class GraphFilter:
         return strongest(history, self.settings.half_life_days)
 
 
-class _LowPass(NamedTuple):
-    """``left`` float32 [items, f] times ``right`` float32 [f, items] is the filter."""
+class _Change(NamedTuple):
+    """``left`` float32 [items, f] times ``right`` float32 [f, items] is added to the linear filter."""
 
     left: Floats
     right: Floats
 
 
-def _low_pass(preference: Matrix, settings: GraphFilterSettings, seed: int) -> _LowPass | None:
+def _change(linear: Matrix, settings: GraphFilterSettings, seed: int) -> _Change | None:
     from sklearn.utils.extmath import randomized_svd
 
-    factors = min(settings.factors, min(preference.shape) - 1)
-    if factors < 1 or settings.low_pass <= 0 or preference.shape[1] > LARGEST_DENSE:
+    factors = min(settings.factors, min(linear.shape) - 1)
+    if factors < 1 or settings.power == 1 or linear.shape[1] > LARGEST_DENSE:
         return None
-    _, _, vectors = randomized_svd(_normalised(preference, 0.5, 0.5), factors, n_iter=3, random_state=seed)
-    degree = preference.sum(axis=0)
-    left = settings.low_pass * vectors.T * _power(degree, -0.5)[:, None]
-    return _LowPass(left.astype(np.float32), (vectors * _power(degree, 0.5)).astype(np.float32))
+    _, singular, vectors = randomized_svd(linear, factors, n_iter=4, random_state=seed)
+    strength = np.square(singular)
+    least = max(strength[-1], settings.least_share * strength[0], np.finfo(np.float32).tiny)
+    vectors, strength = vectors[strength > least], strength[strength > least]
+    added = least * (strength / least) ** settings.power - strength
+    return _Change(np.asarray(vectors.T * added, np.float32), np.asarray(vectors, np.float32))
 
 
 def _normalised(preference: Matrix, user_power: float, item_power: float) -> Matrix:

@@ -74,8 +74,8 @@ SPACES: Final[Mapping[str, Space]] = {
     "graph_filter": {
         "user_power": Range(0, 0.8),
         "item_power": Range(0, 0.8),
-        "factors": Range(32, 512, log=True),
-        "low_pass": Range(0, 4),
+        "factors": Range(16, 256, log=True),
+        "power": Range(0, 1.5),
     },
     "session_knn": {
         "m": Range(100, 3000, log=True),
