@@ -1,7 +1,6 @@
 """Every model by its name: the candidate models, and what is made of them. A bundle finds its classes here."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -12,7 +11,6 @@ from training.candidates.candidate import CandidateModel
 from training.evaluation.catalogue import Catalogue
 from training.evaluation.task import Task
 from training.folds import Objective
-from training.interactions import Taxonomy
 from training.ranked import Ranked, RankedPlain, RankedSettings
 
 MODELS: Final[Mapping[str, type[CandidateModel]]] = {
@@ -30,15 +28,13 @@ def fit_for(
     catalogue: Catalogue | None = None,
     models: Mapping[str, type[CandidateModel]] = MODELS,
 ) -> CandidateModel:
-    """The model fitted on the task's training part; a ranker is told what will be asked, for it learns by asking it,
-    and where the items stand in the taxonomy."""
+    """The model fitted on the task's training part and on what is known of its items; a ranker is told what will be
+    asked, for it learns by asking it."""
     model = models[name]
+    train = task.train if catalogue is None else catalogue.describe(task.train)
     if issubclass(model, Ranked):
         # Where purchases were held out of customers' histories, questions lie within the time that is learnt from.
         within = not task.in_session and int(np.median(task.now)) <= int(task.train.time.max())
         asked = Objective(task.in_session, past=0, target=target, exclude=task.exclude, within=within)
-        train = task.train
-        if catalogue is not None:
-            train = replace(train, taxonomy=Taxonomy(catalogue.category, catalogue.line))
         return model.fit(train, seed, RankedSettings(objective=asked))
-    return model.fit(task.train, seed=seed)
+    return model.fit(train, seed=seed)

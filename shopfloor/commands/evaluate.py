@@ -43,8 +43,8 @@ EXAMPLES = """
       --model session_knn --model popular --items items.parquet --report report.html
 
 Files are Parquet, CSV or JSON lines; a column that --columns leaves out is looked for under our own name (session,
-user, basket, item, time, event, market; in the items file category, parent_category and price). A sessions test file
-may hold prefix (a list of items) and label instead. Times are numbers since 1970 (s, ms, µs or ns) or timestamps.
+user, basket, item, time, event, market; in the items file category, parent_category, price and name). A sessions test
+file may hold prefix (a list of items) and label instead. Times are numbers since 1970 (s, ms, µs or ns) or timestamps.
 
 Metrics: hr and mrr for sessions, recall and ndcg for users and baskets; coverage, the share of the catalogue seen in
 training that was shown to anyone; novelty, in bits, of the items shown; diversity, how unlike each other the items of
@@ -67,7 +67,7 @@ def evaluate(
     split: Annotated[str | None, typer.Option(help="temporal: cut --data at one moment, instead of two files.")] = None,
     data: Annotated[Path | None, typer.Option(help="File to cut; needs times.")] = None,
     share: Annotated[float, typer.Option(help="With --split, the last part of the time, which is asked about.")] = 0.1,
-    items: Annotated[Path | None, typer.Option(help="File of items: category, parent_category, price.")] = None,
+    items: Annotated[Path | None, typer.Option(help="File of items: category, parent_category, price, name.")] = None,
     columns: Annotated[str, typer.Option(help="Our names for the files' columns: session=SessionId,item=ItemId")] = "",
     k: Annotated[list[int] | None, typer.Option(help="Length of the list, 20 if not given; may be repeated.")] = None,
     target: Annotated[str | None, typer.Option(help="Ask only for test events of this kind: view, cart, buy.")] = None,

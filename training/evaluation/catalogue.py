@@ -1,7 +1,7 @@
-"""What an items file says of the items of a task: product line, category, price."""
+"""What an items file says of the items of a task: product line, category, price, name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from feature_repo.errors import BadInput
-from training.evaluation.files import CATEGORY, PARENT, PRICE, read_file
+from training.evaluation.files import CATEGORY, NAME, PARENT, PRICE, read_file
 from training.evaluation.task import UNKNOWN
-from training.interactions import ITEM, Ints
+from training.interactions import ITEM, Content, Interactions, Ints, Taxonomy
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +21,24 @@ class Catalogue:
 
     ``line`` and ``category`` int32 [i]: numbers of the item's product line (its category's parent, the category itself
     at the top of the taxonomy) and of its category, UNKNOWN where the file has none; ``lines``: the names of product
-    lines; ``price`` float64 [i], NaN where unknown.
+    lines; ``price`` float64 [i], NaN where unknown; ``name`` [i], empty where unknown.
     """
 
     line: Ints
     category: Ints
     lines: tuple[str, ...]
     price: npt.NDArray[np.float64]
+    name: tuple[str, ...]
 
     @classmethod
     def read(cls, path: Path, columns: Mapping[str, str], item_ids: npt.NDArray[np.str_]) -> Self:
-        """From a file with ``item`` and any of ``category``, ``parent_category`` and ``price``.
+        """From a file with ``item`` and any of ``category``, ``parent_category``, ``price`` and ``name``.
 
         An item's first row counts. NotFound or BadInput when the file does not fit or holds none of the items.
         """
-        named = tuple(name for name in (CATEGORY, PARENT, PRICE) if name in columns)
-        frame = read_file(path, columns, (ITEM, *named), (CATEGORY, PARENT, PRICE))
+        told = (CATEGORY, PARENT, PRICE, NAME)
+        named = tuple(name for name in told if name in columns)
+        frame = read_file(path, columns, (ITEM, *named), told)
         if not frame[ITEM].isin(item_ids.tolist()).any():
             raise BadInput(f"{path} names none of the {len(item_ids):,} items of the training file; check its item ids")
         rows = frame.drop_duplicates(ITEM).set_index(ITEM).reindex(item_ids.tolist())
@@ -48,6 +50,20 @@ class Catalogue:
             category=pd.factorize(category)[0].astype(np.int32),
             lines=tuple(str(name) for name in lines),
             price=np.asarray(pd.to_numeric(rows.get(PRICE, nothing), errors="coerce"), dtype=np.float64),
+            name=tuple(str(name) for name in rows.get(NAME, nothing).fillna("")),
+        )
+
+    def describe(self, interactions: Interactions) -> Interactions:
+        """The interactions, of the same vocabulary, with what is known of their items."""
+        return replace(
+            interactions,
+            taxonomy=Taxonomy(self.category, self.line),
+            content=Content(
+                name=self.name,
+                brand=np.full(len(self.name), UNKNOWN, np.int32),
+                price=self.price.astype(np.float32),
+                published=np.zeros(len(self.name), np.int64),
+            ),
         )
 
     @property

@@ -19,8 +19,9 @@ LABEL: Final = "label"
 CATEGORY: Final = "category"
 PARENT: Final = "parent_category"
 PRICE: Final = "price"
-NAMES: Final = (SESSION, USER, BASKET, ITEM, TIME, EVENT, MARKET, PREFIX, LABEL, CATEGORY, PARENT, PRICE)
-_MAY_HAVE_GAPS: Final = [MARKET, CATEGORY, PARENT, PRICE]
+NAME: Final = "name"
+NAMES: Final = (SESSION, USER, BASKET, ITEM, TIME, EVENT, MARKET, PREFIX, LABEL, CATEGORY, PARENT, PRICE, NAME)
+_MAY_HAVE_GAPS: Final = [MARKET, CATEGORY, PARENT, PRICE, NAME]
 
 _READERS: Final = {
     ".parquet": "read_parquet($file)",
