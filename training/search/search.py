@@ -5,7 +5,7 @@ weights, over the proposals of those models. Both are chosen on inner folds, whi
 what was chosen is compared with what is in force once, at the end. What is not surely better there is not kept.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from feature_repo.errors import BadInput
 from training.assortment import NO_CATALOGUE, CatalogueFiles
-from training.candidates import MODELS
 from training.dataset import BEGINNING, END, Dataset, read_dataset
 from training.model_settings import ModelSettings
 from training.registry import ModelRegistry
@@ -25,6 +24,7 @@ from training.search.stages import Limits, Progress, Stages, StudyFound
 from training.search.studies import Studies, check_optuna, known_until, only_search, resume, write_about
 from training.search.tracking import RESULT, Tracking
 from training.settings import TrainingSettings
+from training.tracked_run import TrackedRun
 
 INNER_FOLDS: Final = 2
 INNER_QUESTIONS: Final = 1500
@@ -34,12 +34,8 @@ RUN: Final = "run"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    placements: Sequence[str]
-    """Searched for."""
     models: Sequence[StudyFound]
     blends: Sequence[StudyFound]
-    chosen: ModelSettings
-    """What did best on the inner folds."""
     judged: Judged
     file: Path | None
     """The settings for ``shopfloor.toml``; None where nothing proved better."""
@@ -67,15 +63,14 @@ def search(
     """Search, or go on with the search that ``folder`` holds, if it is of the same data and settings.
 
     Without ``placements``, for all to which the data hold enough answers; the models ``also`` are tried in the blends
-    beside those that some blend in force has. ``seconds`` is a clock that only goes
-    forward. Raises Misconfigured when Optuna is missing or a setting does not fit, Conflict when another search runs
-    in the folder or the one it holds was about something else, BadInput for limits or placements that make no sense,
-    and where there is too little data.
+    beside those that some blend in force has. ``seconds`` is a clock that only goes forward. Raises Misconfigured when
+    Optuna is missing or a setting does not fit, Conflict when another search runs in the folder or the one it holds
+    was about something else, BadInput for limits or names that make no sense, and where there is too little data.
     """
     check_optuna()
     limits.check()
-    _check_names(placements, also)
     in_force = ModelSettings.of(settings)
+    _check_names(placements, also, in_force)
     began = seconds()
     with only_search(folder):
         progress("read the lake", 0, 1)
@@ -92,10 +87,7 @@ def search(
         noted = resume(folder, about, anew)
         held_out, inner = _folds(dataset, settings)
         searched = _searched(placements, [held_out, *inner])
-        run = registry.tracked_run(f"search {clock():%Y-%m-%d %H:%M}", noted.get(RUN))
-        if run.id != noted.get(RUN):
-            run.params({"seed": settings.seed, **about["data"]})
-            write_about(folder, about, {RUN: run.id})
+        run = _run(folder, registry, about, noted, f"search {clock():%Y-%m-%d %H:%M}", settings.seed)
         tracking = Tracking(run, clock)
         try:
             studies = Studies(folder, settings.seed)
@@ -110,16 +102,16 @@ def search(
             run.end(failed=True)
             raise
         run.end()
-    return Found(searched, models, blends, chosen, judged, file, run.id)
+    return Found(models, blends, judged, file, run.id)
 
 
-def _check_names(placements: Sequence[str], also: Sequence[str]) -> None:
+def _check_names(placements: Sequence[str], also: Sequence[str], in_force: ModelSettings) -> None:
     for name in placements:
         if name not in PLACEMENTS:
             raise BadInput(f"--placement {name}: the past holds answers of their own to {', '.join(PLACEMENTS)}")
     for name in also:
-        if name not in MODELS:
-            raise BadInput(f"--model {name}: there is no such model; known are {', '.join(MODELS)}")
+        if name not in in_force.classes:
+            raise BadInput(f"--model {name}: there is no such model; known are {', '.join(in_force.classes)}")
 
 
 def _about(dataset: Dataset, settings: TrainingSettings) -> dict[str, dict[str, Any]]:
@@ -169,11 +161,23 @@ def _searched(placements: Sequence[str], folds: Sequence[Fold]) -> list[str]:
     return [name for name in answered if name in (placements or answered)]
 
 
+def _run(
+    folder: Path, registry: ModelRegistry, about: Mapping[str, Any], noted: Mapping[str, Any], name: str, seed: int
+) -> TrackedRun:
+    """The run of this search in MLflow, the same in each call."""
+    run = registry.tracked_run(name, noted.get(RUN))
+    if run.id != noted.get(RUN):
+        run.params({"seed": seed, **about["data"]})
+        write_about(folder, about, {RUN: run.id})
+    return run
+
+
 def _write(path: Path, judged: Judged, tracking: Tracking, made: str) -> Path | None:
     better = [each for each in judged.differences if each.better and not judged.harmed]
     document = as_toml(judged.kept, better, made) if better else ""
     tracking.judged(judged, document)
     if not better:
+        path.unlink(missing_ok=True)  # what an earlier call kept
         return None
     path.write_text(document)
     return path
