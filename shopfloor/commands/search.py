@@ -138,7 +138,7 @@ def _show(console: "Console", found: "Found") -> None:
     for each in [*found.models, *found.blends]:
         inner.add_row(each.name, each.placement, f"{each.trials:,}", f"{each.in_force:.4f}", f"{each.best:.4f}")
     console.print(inner)
-    table = Table("the latest visits, NDCG@20", "in force", "chosen", "difference", "95 % interval", "questions")
+    table = Table("latest visits, NDCG@20", "in force", "chosen", "difference", "95 % interval", "n")
     for found_there in found.judged.differences:
         table.add_row(*_row(found_there))
     for found_there in found.judged.others:

@@ -56,6 +56,7 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_killed_search_is_resumed_and_what_proves_better_is_written(shop: Path) -> None:
     code = (
         "import pathlib, sys; from tests.integration.test_search import run\n"
@@ -121,7 +122,7 @@ def test_the_command_says_what_it_found_and_the_settings_file_obeys(
     assert set(found["training"]["blends"]) == {"product"}
 
     table_of = CliRunner().invoke(app, ["search", *options], catch_exceptions=False).stdout
-    assert "the latest" in table_of
+    assert "latest visits" in table_of
     assert Path(found["file"]).read_text() in table_of
     settings.write_text(told + Path(found["file"]).read_text())
     obeyed = LoadedSettings.read(settings, {}).settings.training
