@@ -57,11 +57,17 @@ class NewItemsSettings:
         return FieldWeights(self.name, self.category, self.parent, self.brand, self.price)
 
 
+_LONGS: Final = ("start", "having_start", "born")
+_INTS: Final = ("feature", "new", "having")
+_FLOATS: Final = ("value", "having_value", "usual")
+
+
 @dataclass(frozen=True, slots=True)
 class NewItems:
     """Rows of ``item_features``: ``start`` int64 [items + 1], ``feature`` int32, ``value`` float32; ``new`` int32 [c],
-    the items to propose; ``usual`` float32 [c], their likeness to the assortment; ``born`` int64 [items], seconds, when
-    an item came into the assortment, 0 where that is not known; ``n_features``.
+    the items to propose, and their columns: ``having_start`` int64 [features + 1], ``having`` int32, places in ``new``,
+    ``having_value`` float32; ``usual`` float32 [c], their likeness to the assortment; ``born`` int64 [items], seconds,
+    when an item came into the assortment, 0 where that is not known.
 
     It knows nothing of customers whose history has no item that anything is known of, and then proposes nothing.
     """
@@ -73,9 +79,11 @@ class NewItems:
     feature: Ints
     value: Floats
     new: Ints
+    having_start: Longs
+    having: Ints
+    having_value: Floats
     usual: Floats
     born: Longs
-    n_features: int
     settings: NewItemsSettings
 
     @classmethod
@@ -89,14 +97,17 @@ class NewItems:
         everything = np.asarray(features[touched].sum(axis=0), np.float32).ravel()
         usual = np.asarray(features[new] @ everything, np.float32)
         usual = usual + settings.prior * max(float(usual.mean()) if len(usual) else 0.0, 1e-6)
+        columns = features[new].tocsc()
         return cls(
             features.indptr.astype(np.int64),
             features.indices.astype(np.int32),
             features.data.astype(np.float32),
             new,
+            columns.indptr.astype(np.int64),
+            columns.indices.astype(np.int32),
+            columns.data.astype(np.float32),
             usual.astype(np.float32),
             born,
-            features.shape[1],
             settings,
         )
 
@@ -104,8 +115,9 @@ class NewItems:
         """New items alike to what the history holds; nothing where it holds nothing that is described."""
         if n < 1 or not len(history.item) or not len(self.new):
             return NONE
-        taste = _taste(self.start, self.feature, self.value, history.item, self._weights(history), self.n_features)
-        best = top(_likeness(self.start, self.feature, self.value, self.new, taste) / self.usual, n)
+        taste, liked = _taste(self.start, self.feature, self.value, history.item, self._weights(history), self._n)
+        likeness = _likeness(self.having_start, self.having, self.having_value, taste, liked, len(self.new))
+        best = top(likeness / self.usual, n)
         return Candidates(self.new[best.item], best.score)
 
     def because(self, history: History, item: int) -> int | None:
@@ -113,28 +125,30 @@ class NewItems:
         if not len(history.item) or not 0 <= item < len(self.start) - 1:
             return None
         one = np.array([item], np.int32)
-        wanted = _taste(self.start, self.feature, self.value, one, np.ones(1, np.float32), self.n_features)
-        shares = self._weights(history) * _likeness(self.start, self.feature, self.value, history.item, wanted)
+        wanted, _ = _taste(self.start, self.feature, self.value, one, np.ones(1, np.float32), self._n)
+        shares = self._weights(history) * _each(self.start, self.feature, self.value, history.item, wanted)
         strongest = len(shares) - 1 - int(shares[::-1].argmax())
         return strongest if shares[strongest] > 0 else None
 
     def save(self, folder: Path) -> None:
-        for name in ("start", "feature", "value", "new", "usual", "born"):
+        for name in (*_LONGS, *_INTS, *_FLOATS):
             write_array(folder, name, getattr(self, name))
-        write_settings(folder, asdict(self.settings) | {"n_features": self.n_features})
+        write_settings(folder, asdict(self.settings))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        stored = read_settings(folder)
         try:
-            n_features = int(stored.pop("n_features"))
-            settings = NewItemsSettings(**stored)
-        except (KeyError, TypeError) as error:
+            settings = NewItemsSettings(**read_settings(folder))
+        except TypeError as error:
             raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
-        start, born = (read_array(folder, name, np.int64) for name in ("start", "born"))
-        feature, new = (read_array(folder, name, np.int32) for name in ("feature", "new"))
-        value, usual = (read_array(folder, name, np.float32) for name in ("value", "usual"))
-        return cls(start, feature, value, new, usual, born, n_features, settings)
+        start, having_start, born = (read_array(folder, name, np.int64) for name in _LONGS)
+        feature, new, having = (read_array(folder, name, np.int32) for name in _INTS)
+        value, having_value, usual = (read_array(folder, name, np.float32) for name in _FLOATS)
+        return cls(start, feature, value, new, having_start, having, having_value, usual, born, settings)
+
+    @property
+    def _n(self) -> int:
+        return len(self.having_start) - 1
 
     def _weights(self, history: History) -> Floats:
         """What each touch of the history says, float32 [m]."""
@@ -170,20 +184,40 @@ def _new(interactions: Interactions, features: Matrix, settings: NewItemsSetting
 
 
 @compiled
-def _taste(start: Longs, feature: Ints, value: Floats, items: Ints, weight: Floats, n_features: int) -> Floats:
-    """The weighted sum of the items' rows, float32 [n_features]."""
+def _taste(
+    start: Longs, feature: Ints, value: Floats, items: Ints, weight: Floats, n_features: int
+) -> tuple[Floats, Ints]:
+    """The weighted sum of the items' rows, float32 [n_features], and the features that any of them has."""
     taste = np.zeros(n_features, np.float32)
+    seen = np.zeros(n_features, np.bool_)
+    liked = np.empty(n_features, np.int32)
+    found = 0
     for row in range(len(items)):
         for place in range(start[items[row]], start[items[row] + 1]):
-            taste[feature[place]] += weight[row] * value[place]
-    return taste
+            column = feature[place]
+            taste[column] += weight[row] * value[place]
+            if not seen[column]:
+                seen[column] = True
+                liked[found] = column
+                found += 1
+    return taste, liked[:found]
 
 
 @compiled
-def _likeness(start: Longs, feature: Ints, value: Floats, items: Ints, taste: Floats) -> Floats:
-    """The inner product of each item's row with ``taste``, float32 [items]."""
+def _likeness(start: Longs, having: Ints, value: Floats, taste: Floats, liked: Ints, n: int) -> Floats:
+    """The inner product of ``taste`` with each of ``n`` rows, given by column: float32 [n]."""
+    likeness = np.zeros(n, np.float32)
+    for column in liked:
+        for place in range(start[column], start[column + 1]):
+            likeness[having[place]] += taste[column] * value[place]
+    return likeness
+
+
+@compiled
+def _each(start: Longs, feature: Ints, value: Floats, items: Ints, wanted: Floats) -> Floats:
+    """The inner product of ``wanted`` with each item's row, float32 [items]."""
     likeness = np.zeros(len(items), np.float32)
     for row in range(len(items)):
         for place in range(start[items[row]], start[items[row] + 1]):
-            likeness[row] += value[place] * taste[feature[place]]
+            likeness[row] += value[place] * wanted[feature[place]]
     return likeness

@@ -30,7 +30,7 @@ def test_models_that_know_how_are_told_what_items_are(tmp_path: Path) -> None:
     assert of["tea"][1] == of["pot"][1] >= 0
     new_items = fit_for("new_items", task, 1, catalogue=catalogue)
     assert isinstance(new_items, NewItems)
-    assert new_items.n_features > 0
+    assert len(new_items.feature) > 0
     untold = fit_for("new_items", task, 1)
     assert isinstance(untold, NewItems)
-    assert untold.n_features == 0
+    assert len(untold.feature) == 0
