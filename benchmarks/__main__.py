@@ -73,6 +73,7 @@ BENCHMARKS: Mapping[str, Callable[[dict[str, Any]], list[Figure]]] = {
     "next_order": next_order,
     "new_items": from_document,
     "serving": serving,
+    "ranking": from_document,
     "freshness": from_document,
     "ingestion": from_document,
     "memory": from_document,

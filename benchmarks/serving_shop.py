@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,14 +98,12 @@ def tastes(random: np.random.Generator, n: int, length: int) -> Any:
     return (centre + random.geometric(0.02, (n, length))) % N_PRODUCTS
 
 
-def train(folder: Path, random: np.random.Generator) -> None:
+def make_interactions(random: np.random.Generator) -> "Interactions":
+    """What the shop learns from, with all that its catalogue says of products."""
     import pandas as pd
 
     from feature_repo.activity import Kind
-    from training.blend import BLENDS, blends_of
-    from training.bundle import DataWindow, write_bundle
-    from training.candidates import MODELS
-    from training.interactions import from_frame
+    from training.interactions import Content, Taxonomy, from_frame
 
     length = 6
     now = int(time.time())
@@ -121,7 +120,27 @@ def train(folder: Path, random: np.random.Generator) -> None:
         }
     )
     interactions = from_frame(frame)
-    models = {name: model.fit(interactions) for name, model in MODELS.items()}
+    number = np.array([int(item_id.removeprefix("sku-")) for item_id in interactions.item_ids.tolist()])
+    return replace(
+        interactions,
+        taxonomy=Taxonomy((number % 300).astype(np.int32), (number % 30).astype(np.int32)),
+        content=Content(
+            name=tuple(f"Product {n}" for n in number.tolist()),
+            brand=np.full(len(number), -1, np.int32),
+            price=(number % 97 + 1).astype(np.float32),
+            published=np.where(number % 10, now - 200 * 86_400, now - 20 * 86_400).astype(np.int64),
+        ),
+    )
+
+
+def train(folder: Path, random: np.random.Generator) -> None:
+    from training.blend import BLENDS, blends_of
+    from training.bundle import DataWindow, write_bundle
+    from training.candidates import MODELS
+
+    interactions = make_interactions(random)
+    weighed = {name for weights in BLENDS.values() for name in weights}
+    models = {name: MODELS[name].fit(interactions) for name in sorted(weighed)}
     write_bundle(
         folder,
         item_ids=interactions.item_ids,
@@ -130,8 +149,8 @@ def train(folder: Path, random: np.random.Generator) -> None:
         blends=blends_of(BLENDS, models),
         rankers=rankers_of(interactions, models),
         window=DataWindow(
-            first_event=datetime.fromtimestamp(int(frame["time"].min()), UTC),
-            last_event=datetime.fromtimestamp(int(frame["time"].max()), UTC),
+            first_event=datetime.fromtimestamp(int(interactions.time.min()), UTC),
+            last_event=datetime.fromtimestamp(int(interactions.time.max()), UTC),
             interactions=len(interactions),
             users=interactions.n_users,
             sessions=interactions.n_sessions,
