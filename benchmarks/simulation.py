@@ -48,7 +48,7 @@ class Lists:
 
 @dataclass(slots=True)
 class Months:
-    """What happened so far, day by day; ``lists`` where something was shown, ``weights`` of the present month."""
+    """What happened so far, by day counted from the first; ``lists`` where something was shown, ``weights`` of the present month."""
 
     shop: DemoShop
     days: list[tuple[int, DayOfVisits]] = field(default_factory=list)
@@ -110,10 +110,8 @@ def simulate(shop: DemoShop, policy: Policy, seed: int) -> Months:
     """Let the shop's whole time pass under the policy. The same seed gives all policies the same luck."""
     months = Months(shop)
     shelf = _Shelf(months, policy, seed)
-    first = None
     for day in visits(shop.behaviour, np.random.default_rng([seed, 3]), NOW, shelf.showing):
-        first = first or day.midnight
-        months.add((day.midnight - first).days, day)
+        months.add(shop.behaviour.days - (NOW.date() - day.midnight.date()).days, day)
     return months
 
 
