@@ -48,7 +48,7 @@ class Lists:
 
 @dataclass(slots=True)
 class Months:
-    """What happened so far, by day counted from the first; ``lists`` where something was shown, ``weights`` of the present month."""
+    """What happened so far; days count from the first. ``lists``: where something was shown; ``weights``: this month's."""
 
     shop: DemoShop
     days: list[tuple[int, DayOfVisits]] = field(default_factory=list)

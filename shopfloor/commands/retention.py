@@ -52,13 +52,10 @@ def retention(since: Since = None, until: Until = None, config: Config = None, a
         if first >= seen.end or not counted.sizes.any():
             raise BadInput(f"no whole day of visits between {first:%Y-%m-%d} and {seen.end:%Y-%m-%d}; widen the dates")
         step = bars.add_task("intervals", total=1)
-        rows = measured(
-            counted,
-            settings.training.seed,
-            lambda done, total: bars.update(step, completed=done, total=total),
-        )
+        seed = settings.training.seed
+        rows = measured(counted, seed, lambda done, total: bars.update(step, completed=done, total=total))
     if seen.bots:
-        output.note(f"left out, looks like a bot: {seen.bots} customers")
+        output.note(f"left out as bots, by training.most_events_a_day: {seen.bots:,}")
     output.result(_document(rows, seen, first), lambda console: _show(console, rows, seen))
 
 
