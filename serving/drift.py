@@ -18,6 +18,7 @@ from prometheus_client import Gauge
 
 from feature_repo.activity import MAX_INTERACTIONS
 from feature_repo.customer import CustomerFeatures
+from feature_repo.errors import Corrupt
 from serving.placements import Placement
 from serving.question import Question
 from training.arrays import read_array
@@ -81,7 +82,10 @@ class Drift:
         evidence = bundle.manifest.evidence
         if evidence is None or f"{ITEM_COUNTS}.npy" not in bundle.manifest.files:
             return cls(bundle.version)
-        tenth = popularity_tenths(read_array(folder, ITEM_COUNTS, np.int64)).astype(np.uint8).tobytes()
+        counts = read_array(folder, ITEM_COUNTS, np.int64)
+        if len(counts) != len(bundle.item_ids):
+            raise Corrupt(f"{folder / ITEM_COUNTS}.npy counts {len(counts)} items of {len(bundle.item_ids)}")
+        tenth = popularity_tenths(counts).astype(np.uint8).tobytes()
         return cls(bundle.version, evidence.data.traffic, bundle.item_index, tenth, bound, gauge)
 
     def count(
@@ -138,7 +142,7 @@ class Drift:
         self._add("customers", "known")
         self._add("history_length", LENGTH_PARTS[bisect_right(LENGTHS, min(len(interactions), MAX_INTERACTIONS))])
         self._add("days_away", DAY_PARTS[bisect_right(DAYS, days)])
-        self._add("last_kind", KIND_PARTS[last.kind])
+        self._add("last_kind", KIND_PARTS[last.kind] if last.kind < len(KIND_PARTS) else "other")
 
     def _add(self, feature: str, part: str) -> None:
         window = self._windows.get(feature)

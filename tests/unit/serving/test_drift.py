@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -143,6 +144,17 @@ def test_questions_within_a_visit_tell_of_items_alone(drift: Drift) -> None:
     asked = [(one.model_copy(update={"item_ids": ("item 01",)}), known, now) for one, known, now in traffic()]
     count(drift, asked, "product")
     assert drift.found.keys() == {"unknown_items", "item_popularity"}
+
+
+def test_a_kind_that_this_program_does_not_know_costs_no_answer(drift: Drift) -> None:
+    asked = [
+        (one, replace(known, activity=Activity((*known.activity.interactions[:-1], newest._replace(kind=9)))), now)
+        for one, known, now in traffic()
+        if known is not None and known.activity.interactions
+        for newest in known.activity.interactions[-1:]
+    ]
+    count(drift, asked)
+    assert any(told.startswith("last_kind") and "other" in told for told in drift.above())
 
 
 def test_customers_who_are_not_there_are_not_counted(drift: Drift) -> None:
