@@ -74,7 +74,7 @@ def cost(
     ]
 
 
-def median_ms(call: Callable[[int], Any], n: int) -> float:
+def median_ms(call: Callable[[int], object], n: int) -> float:
     """Median processor time of this thread for ``call(i)``, i from 0 to below n in turn."""
     for at in range(n):
         call(at)
