@@ -101,9 +101,10 @@ def _limits(manifest: Manifest) -> Iterator[str]:
     yield "## Limits"
     yield "- The figures say how often the list holds what a customer went to unaided; not what the list itself causes."
     yield "- The split is one moment of one window: a season that the window lacks was not seen."
+    window = manifest.window
     yield (
-        f"- It knows the {manifest.window.items:,} items of the window, and of {manifest.window.untouched_items:,} more "
-        "what the catalogue said of them; newer ones come from the catalogue alone."
+        f"- It knows the {window.items:,} items of the window, and of {window.untouched_items:,} more what the "
+        "catalogue said of them; newer ones come from the catalogue alone."
     )
     yield "- Customers are known by their latest interactions at the time of the question; nothing else is kept."
     if manifest.evidence is not None:
