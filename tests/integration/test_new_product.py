@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
+from benchmarks.new_items import measured, retailrocket
 from ingestion.contracts.product import StoredProduct
 from ingestion.contracts.tables import EVENTS_SCHEMA, PRODUCTS_SCHEMA, TAXONOMY_SCHEMA
 from ingestion.contracts.taxonomy import Category, stored_tree
 from ingestion.sinks.lake import Lake, Source
+from tests.integration.test_quality_floor import DATA
 from tests.unit.training.lake_files import NOON, a_shop
 from training.assortment import CatalogueFiles
 from training.blend import propose
@@ -84,3 +87,14 @@ def test_a_product_is_recommended_before_anybody_touched_it(tmp_path: Path) -> N
     history = History.of([bundle.item_index["b"], bundle.item_index["a"]])
     assert bundle.models["new_items"].because(history, bundle.item_index["new tool"]) == 1
     assert "withdrawn" not in bundle.item_index
+
+
+@pytest.mark.data
+def test_real_new_products_are_found_by_their_first_customers() -> None:
+    if not (DATA / "retailrocket_taxonomy_sessions").is_dir():
+        pytest.skip(f"{DATA} has no sessions with a taxonomy: point SHOPFLOOR_TEST_DATA at the shared data sets")
+    figures = {figure.what.partition(": ")[2]: figure for figure in measured("", retailrocket(DATA, "test"))}
+    assert figures["found, over popularity in its category"].met
+    over_categories = figures["found, over the visitor's own categories"].measured
+    assert over_categories is not None
+    assert over_categories > 1.04
