@@ -48,12 +48,14 @@ class Lists:
 
 @dataclass(slots=True)
 class Months:
-    """What happened so far; days count from the first. ``lists``: where something was shown; ``weights``: this month's."""
+    """What happened so far, by days counted from the first."""
 
     shop: DemoShop
     days: list[tuple[int, DayOfVisits]] = field(default_factory=list)
     lists: dict[int, Lists] = field(default_factory=dict)
+    """Day to what was shown on it."""
     weights: Weights = field(default_factory=dict)
+    """Of this month."""
     past: defaultdict[int, list[Ints]] = field(default_factory=lambda: defaultdict(list))
     """Customer to visits, each int64 [3, r]: item, kind, time."""
 
