@@ -61,7 +61,10 @@ def training_rows(
     else:
         values["exposures"] = list(exposures)
     with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        connection.execute("SET TimeZone = 'UTC'")
+        # A terminal would show it on standard output; in a notebook without widgets it is off and cannot be set.
+        if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (True,):
+            connection.execute("SET enable_progress_bar = false")
         frame: pd.DataFrame = connection.execute(
             _INTERACTIONS if rows is Rows.INTERACTIONS else _EXPOSURES, values
         ).df()
