@@ -1,6 +1,7 @@
 """``shopfloor evaluate`` as it is typed."""
 
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -137,3 +138,17 @@ def test_help_shows_examples_and_every_metric() -> None:
     assert "--protocol baskets" in result.stdout
     assert "--split temporal" in result.stdout
     assert all(metric in result.stdout for metric in Metric)
+
+
+def test_a_model_of_the_shops_own_is_measured_as_any_other(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    source = "from training.candidates.popular import Popular\nclass Evaluated(Popular):\n    name = 'evaluated'\n"
+    (tmp_path / "of_the_evaluated_shop.py").write_text(source)
+    config, out = tmp_path / "shopfloor.toml", tmp_path / "rows.json"
+    config.write_text('[training]\nown_models = { evaluated = { path = "of_the_evaluated_shop:Evaluated" } }\n')
+    options = ("--model", "evaluated", "--config", str(config), "--json", str(out))
+    result = CliRunner().invoke(app, arguments(*files, *options))
+    assert result.exit_code == 0, result.output
+    assert {row["model"] for row in json.loads(out.read_text())["rows"]} == {"evaluated"}
