@@ -16,6 +16,7 @@ from shopfloor.commands import (
     materialize,
     promote,
     replay,
+    retention,
     rollback,
     search,
     serve,
@@ -39,6 +40,7 @@ VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (
     rollback.register,
     evaluate.register,
     estimate.register,
+    retention.register,
     export.register,
     doctor.register,
 )

@@ -5,6 +5,7 @@ from typing import Final
 
 from training.candidates.als import Als
 from training.candidates.bpr import Bpr
+from training.candidates.bspm import Bspm
 from training.candidates.buy_again import BuyAgain, BuyAgainWhenDue
 from training.candidates.candidate import CandidateModel
 from training.candidates.covisitation import BoughtTogether, Covisitation
@@ -21,6 +22,7 @@ MODELS: Final[Mapping[str, type[CandidateModel]]] = {
         Popular,
         Als,
         Bpr,
+        Bspm,
         Ease,
         BuyAgain,
         BuyAgainWhenDue,

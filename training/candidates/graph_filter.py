@@ -64,7 +64,7 @@ class GraphFilter:
     def fit(cls, interactions: Interactions, seed: int = 0, settings: GraphFilterSettings | None = None) -> Self:
         settings = settings or cls.defaults
         preference = preferences(interactions)
-        linear = _normalised(preference, settings.user_power, settings.item_power)
+        linear = normalised(preference, settings.user_power, settings.item_power)
         transposed = linear.T.tocsr()
         change = _change(linear, settings, seed)
         rows = []
@@ -131,14 +131,14 @@ def _change(linear: Matrix, settings: GraphFilterSettings, seed: int) -> _Change
     return _Change(np.asarray(vectors.T * added, np.float32), np.asarray(vectors, np.float32))
 
 
-def _normalised(preference: Matrix, user_power: float, item_power: float) -> Matrix:
+def normalised(preference: Matrix, user_power: float, item_power: float) -> Matrix:
     """Customers by items, each entry divided by the powers of both degrees."""
-    by_user = _power(preference.sum(axis=1), -user_power)
-    by_item = _power(preference.sum(axis=0), -item_power)
+    by_user = power(preference.sum(axis=1), -user_power)
+    by_item = power(preference.sum(axis=0), -item_power)
     return sp.csr_matrix(sp.diags(by_user) @ preference @ sp.diags(by_item), dtype=np.float32)
 
 
-def _power(degree: npt.ArrayLike, power: float) -> Floats:
+def power(degree: npt.ArrayLike, power: float) -> Floats:
     return np.asarray(np.maximum(np.asarray(degree).ravel(), 1.0) ** power, dtype=np.float32)
 
 
