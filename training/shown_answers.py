@@ -41,7 +41,8 @@ WITH answers AS (
 ), slots AS (
     SELECT recommendation_id, customer, time_us, unnest(items) AS slot FROM chosen
 )
-SELECT dense_rank() OVER (ORDER BY time_us, slots.recommendation_id) - 1 AS answer, user_code, time_us // 1_000_000 AS time,
+SELECT dense_rank() OVER (ORDER BY time_us, slots.recommendation_id) - 1 AS answer,
+       user_code, time_us // 1_000_000 AS time,
        coalesce(item_code, -1) AS item, coalesce(action, 0) AS action
 FROM slots
 JOIN customers USING (customer)
