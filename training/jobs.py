@@ -1,11 +1,9 @@
 """A training, from the lake's files to a registered version, on one page."""
 
-import fcntl
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,13 +11,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from feature_repo.errors import Conflict, Corrupt, Misconfigured, NotFound
+from feature_repo.errors import Corrupt, Misconfigured, NotFound
 from training.arrays import read_array
 from training.assortment import NO_CATALOGUE, CatalogueFiles
 from training.bundle import ITEM_COUNTS, Blends, DataWindow, Manifest, write_bundle
 from training.candidates.candidate import CandidateModel
 from training.data_checks import DataShift, item_counts, shift_between
 from training.dataset import BEGINNING, END, Dataset, LeftOut, read_dataset
+from training.exclusive import only_one
 from training.figures import comparison_figure, traffic_figure
 from training.holdout import Comparison
 from training.interactions import Interactions
@@ -145,20 +144,9 @@ def up_to_date(dataset: Dataset, registry: ModelRegistry, settings: TrainingSett
     return None
 
 
-@contextmanager
-def only_training(folder: Path) -> Iterator[None]:
-    """Hold the lock of trainings; Conflict, naming the other process, when it is held. The kernel frees it on death."""
-    with (folder / LOCK).open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
-            raise Conflict(f"a training is running already (process {holder}); wait for it or stop it") from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
+def only_training(folder: Path) -> AbstractContextManager[None]:
+    """Hold the lock of trainings; Conflict, naming the other process, when it is held."""
+    return only_one(folder / LOCK, "a training")
 
 
 @contextmanager

@@ -10,24 +10,18 @@ The defaults are those that its authors publish for Gowalla. On the next orders 
 more (``docs/decisions/0012-…``), so no blend weighs this model; a row costs ten passes over the interactions.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from math import factorial
-from pathlib import Path
 from typing import Annotated, ClassVar, Final, Self
 
 import numpy as np
 from pydantic import Field
 
-from feature_repo.errors import Corrupt
-from training.arrays import read_settings, write_settings
 from training.candidates.als import preferences
-from training.candidates.candidate import Candidates
-from training.candidates.ease import furthest
 from training.candidates.graph_filter import BLOCK, LARGEST_DENSE, Matrix, normalised, power
-from training.candidates.interest import strongest
-from training.candidates.neighbours import Known, Neighbours
-from training.interactions import Floats, History, Interactions, Ints
+from training.candidates.neighbours import ItemItemModel, Neighbours, furthest
+from training.interactions import Floats, Interactions, Ints
 
 ORDER: Final = 4
 """Of the Runge-Kutta step, and of the polynomial that it is."""
@@ -45,15 +39,12 @@ class BspmSettings:
     """Weights kept for each item, the furthest from zero."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bspm:
+class Bspm(ItemItemModel):
     """A catalogue of more than 60,000 items is not learnt, and nothing is proposed."""
 
+    __slots__ = ()
     name: ClassVar[str] = "bspm"
     defaults: ClassVar[BspmSettings] = BspmSettings()
-
-    table: Neighbours
-    settings: BspmSettings
 
     @classmethod
     def fit(cls, interactions: Interactions, seed: int = 0, settings: BspmSettings | None = None) -> Self:
@@ -67,36 +58,6 @@ class Bspm:
                 kept = furthest(row, settings.neighbours)
                 rows.append((kept.astype(np.int32), row[kept]))
         return cls(Neighbours.of(rows), settings)
-
-    def propose(self, history: History, n: int) -> Candidates:
-        """The items that the history's items together speak for most, these items among them."""
-        return self.table.best(self._known(history), n)
-
-    def propose_batch(self, histories: Sequence[History], n: int) -> list[Candidates]:
-        return self.table.best_each([self._known(history) for history in histories], n)
-
-    def because(self, history: History, item: int) -> int | None:
-        """The newest touch of the item that speaks most for ``item``."""
-        return self.because_each(history, np.asarray([item], np.int32))[0]
-
-    def because_each(self, history: History, items: Ints) -> list[int | None]:
-        """``because`` for several items, with one look at the table."""
-        return self.table.because_each(self._known(history), history, items)
-
-    def save(self, folder: Path) -> None:
-        self.table.save(folder)
-        write_settings(folder, asdict(self.settings))
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        try:
-            settings = BspmSettings(**read_settings(folder))
-        except TypeError as error:
-            raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
-        return cls(Neighbours.load(folder), settings)
-
-    def _known(self, history: History) -> Known:
-        return strongest(history)
 
 
 def _filtered(preference: Matrix, settings: BspmSettings, seed: int) -> Iterator[Floats]:

@@ -8,23 +8,16 @@ The inverse costs the cube of the number of items, so it is learnt for the ``mos
 In a larger catalogue the model says nothing of the others: they are neither asked about nor proposed.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 from scipy.linalg import cho_factor, cho_solve
 
-from feature_repo.errors import Corrupt
-from training.arrays import read_settings, write_settings
 from training.candidates.als import preferences
-from training.candidates.candidate import Candidates
-from training.candidates.interest import strongest
-from training.candidates.neighbours import Neighbours
-from training.interactions import Floats, History, Interactions, Ints
+from training.candidates.neighbours import ItemItemModel, Neighbours, furthest
+from training.interactions import Floats, Interactions, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +31,10 @@ class EaseSettings:
     """Weights kept for each item, the furthest from zero."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ease:
+class Ease(ItemItemModel):
+    __slots__ = ()
     name: ClassVar[str] = "ease"
     defaults: ClassVar[EaseSettings] = EaseSettings()
-
-    table: Neighbours
-    settings: EaseSettings
 
     @classmethod
     def fit(cls, interactions: Interactions, seed: int = 0, settings: EaseSettings | None = None) -> Self:
@@ -64,33 +54,6 @@ class Ease:
             rows[item] = learnt[kept], row[kept]
         return cls(Neighbours.of(rows), settings)
 
-    def propose(self, history: History, n: int) -> Candidates:
-        """The items that the history's items together speak for most."""
-        return self.table.best(strongest(history), n)
-
-    def propose_batch(self, histories: Sequence[History], n: int) -> list[Candidates]:
-        return self.table.best_each([strongest(history) for history in histories], n)
-
-    def because(self, history: History, item: int) -> int | None:
-        """The newest touch of the item that speaks most for ``item``."""
-        return self.because_each(history, np.asarray([item], np.int32))[0]
-
-    def because_each(self, history: History, items: Ints) -> list[int | None]:
-        """``because`` for several items, with one look at the neighbours."""
-        return self.table.because_each(strongest(history), history, items)
-
-    def save(self, folder: Path) -> None:
-        self.table.save(folder)
-        write_settings(folder, asdict(self.settings))
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        try:
-            settings = EaseSettings(**read_settings(folder))
-        except TypeError as error:
-            raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
-        return cls(Neighbours.load(folder), settings)
-
 
 def _weights(gram: Floats, ridge: float) -> Floats:
     """float32 [i, i]: what a touch of the row's item adds to the score of the column's; none speaks for itself."""
@@ -101,9 +64,3 @@ def _weights(gram: Floats, ridge: float) -> Floats:
     inverse /= -np.diag(inverse).copy()
     inverse[np.diag_indices_from(inverse)] = 0.0
     return inverse
-
-
-def furthest(row: Floats, n: int) -> npt.NDArray[np.intp]:
-    """Positions of the ``n`` weights furthest from zero, in order, none that is zero."""
-    kept = np.argpartition(np.abs(row), -n)[-n:] if n < len(row) else np.arange(len(row))
-    return np.sort(kept[row[kept] != 0])

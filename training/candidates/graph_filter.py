@@ -9,10 +9,8 @@ helps where they have done much. Here the leading eigenvalues are raised to a po
 it was chosen. Each item keeps its strongest neighbours only, so that an answer costs no more than the history is long.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, ClassVar, Final, NamedTuple, Self, TypeAlias
 
 import numpy as np
@@ -20,12 +18,9 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from pydantic import Field
 
-from feature_repo.errors import Corrupt
-from training.arrays import read_settings, write_settings
 from training.candidates.als import preferences
-from training.candidates.candidate import Candidates
 from training.candidates.interest import strongest
-from training.candidates.neighbours import Known, Neighbours
+from training.candidates.neighbours import ItemItemModel, Known, Neighbours
 from training.interactions import Floats, History, Interactions, Ints
 
 Matrix: TypeAlias = "sp.csr_matrix[np.float32]"
@@ -52,13 +47,10 @@ class GraphFilterSettings:
     """Age after which an interaction of the history counts half; 0 for never."""
 
 
-@dataclass(frozen=True, slots=True)
-class GraphFilter:
+class GraphFilter(ItemItemModel):
+    __slots__ = ()
     name: ClassVar[str] = "graph_filter"
     defaults: ClassVar[GraphFilterSettings] = GraphFilterSettings()
-
-    table: Neighbours
-    settings: GraphFilterSettings
 
     @classmethod
     def fit(cls, interactions: Interactions, seed: int = 0, settings: GraphFilterSettings | None = None) -> Self:
@@ -79,34 +71,7 @@ class GraphFilter:
                 rows += [_strongest(every, weight, settings.neighbours) for weight in scores]
         return cls(Neighbours.of(rows), settings)
 
-    def propose(self, history: History, n: int) -> Candidates:
-        """The items that the history's items point at most strongly, these items among them."""
-        return self.table.best(self._known(history), n)
-
-    def propose_batch(self, histories: Sequence[History], n: int) -> list[Candidates]:
-        return self.table.best_each([self._known(history) for history in histories], n)
-
-    def because(self, history: History, item: int) -> int | None:
-        """The newest touch of the item that votes most for ``item``."""
-        return self.because_each(history, np.asarray([item], np.int32))[0]
-
-    def because_each(self, history: History, items: Ints) -> list[int | None]:
-        """``because`` for several items, with one look at the neighbours."""
-        return self.table.because_each(self._known(history), history, items)
-
-    def save(self, folder: Path) -> None:
-        self.table.save(folder)
-        write_settings(folder, asdict(self.settings))
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        try:
-            settings = GraphFilterSettings(**read_settings(folder))
-        except TypeError as error:
-            raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
-        return cls(Neighbours.load(folder), settings)
-
-    def _known(self, history: History) -> Known:
+    def known(self, history: History) -> Known:
         return strongest(history, self.settings.half_life_days)
 
 

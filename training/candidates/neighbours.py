@@ -1,15 +1,23 @@
-"""Neighbours: the items that each item speaks for most, which is all that a linear model of items has to store."""
+"""Neighbours: the items that each item speaks for most, and the models that store nothing else.
+
+A linear item-item model (EASE, graph filters) differs from the next one in how it is fitted alone: each asks the same
+of its table.
+"""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple, Self, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
-from training.arrays import read_array, write_array
+from feature_repo.errors import Corrupt
+from training.arrays import read_array, read_settings, write_array, write_settings
 from training.candidates.candidate import NONE, Candidates
 from training.candidates.compiled import add_up, strongest_rows
+from training.candidates.interest import strongest
 from training.candidates.top import top
 from training.interactions import Floats, History, Ints, Longs
 
@@ -69,3 +77,51 @@ class Neighbours(NamedTuple):
             read_array(folder, "item", np.int32),
             read_array(folder, "weight", np.float32),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ItemItemModel:
+    """What every linear item-item model answers; a model of its own adds its name, its ``defaults`` and ``fit``."""
+
+    defaults: ClassVar[Any]
+    """Its settings, an object of its settings class."""
+
+    table: Neighbours
+    settings: Any
+
+    def propose(self, history: History, n: int) -> Candidates:
+        """The items that the history's items together speak for most, these items among them."""
+        return self.table.best(self.known(history), n)
+
+    def propose_batch(self, histories: Sequence[History], n: int) -> list[Candidates]:
+        return self.table.best_each([self.known(history) for history in histories], n)
+
+    def because(self, history: History, item: int) -> int | None:
+        """The newest touch of the item that speaks most for ``item``."""
+        return self.because_each(history, np.asarray([item], np.int32))[0]
+
+    def because_each(self, history: History, items: Ints) -> list[int | None]:
+        """``because`` for several items, with one look at the table."""
+        return self.table.because_each(self.known(history), history, items)
+
+    def known(self, history: History) -> Known:
+        """What of the history the table is asked with."""
+        return strongest(history)
+
+    def save(self, folder: Path) -> None:
+        self.table.save(folder)
+        write_settings(folder, asdict(self.settings))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        try:
+            settings = type(cls.defaults)(**read_settings(folder))
+        except TypeError as error:
+            raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
+        return cls(Neighbours.load(folder), settings)
+
+
+def furthest(row: Floats, n: int) -> npt.NDArray[np.intp]:
+    """Positions of the ``n`` weights furthest from zero, in order, none that is zero."""
+    kept = np.argpartition(np.abs(row), -n)[-n:] if n < len(row) else np.arange(len(row))
+    return np.sort(kept[row[kept] != 0])

@@ -4,12 +4,11 @@ A folder holds one search: ``journal.log`` with all trials of all studies, a lin
 with what it was about. A search that is killed loses at most the trial it was at.
 """
 
-import fcntl
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from zlib import crc32
 
 from feature_repo.errors import Conflict, Corrupt, Misconfigured
+from training.exclusive import only_one
 from training.search.space import Choice, Range, Space
 from training.settings import Value
 
@@ -259,21 +259,6 @@ def _shown(earlier: Any, now: Any) -> str:
     return f"{earlier} then, {now} now"
 
 
-@contextmanager
-def only_search(folder: Path) -> Iterator[None]:
-    """Hold the lock of searches in this folder; Conflict, naming the other process, when it is held.
-
-    The kernel frees it on death.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
-            raise Conflict(f"a search is running in {folder} already (process {holder}); wait or stop it") from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
+def only_search(folder: Path) -> AbstractContextManager[None]:
+    """Hold the lock of searches in this folder; Conflict, naming the other process, when it is held."""
+    return only_one(folder / LOCK, f"a search in {folder}")
