@@ -4,7 +4,7 @@ It judges what the training measured and the manifest keeps, so it asks no model
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +20,7 @@ COMPARED_WITH: Final = "compared_with"
 FORCED_TAG: Final = "shopfloor.forced"
 OVERRULED_TAG: Final = "shopfloor.overruled"
 METRICS: Final = (f"hr_{K}", f"mrr_{K}")
+POPULAR: Final = "popular"
 
 
 class Objection(NamedTuple):
@@ -48,6 +49,8 @@ def objections(manifest: Manifest, champion: str, margin: float, gate: GateSetti
     """Why a version should not replace the champion; empty when nothing speaks against it.
 
     The difference's 95 % interval may not reach below minus ``margin``; at a margin of 0 it has to lie above zero.
+    Popularity, in MRR and at a margin of 0, stands in place of a champion that could not be read when the version was
+    trained.
     """
     compared = manifest.settings.get(COMPARED_WITH)
     evidence = manifest.evidence
@@ -55,17 +58,14 @@ def objections(manifest: Manifest, champion: str, margin: float, gate: GateSetti
         against = f"champion {compared}" if compared else "no champion"
         reason = f"it was compared with {against} when it was trained, the champion now is {champion}; train again"
         return [Objection("comparison", reason, {"compared_with": compared, "champion": champion})]
-    if any(name.startswith("over_") for name in manifest.metrics) and not any(
-        name.startswith("over_champion.") for name in manifest.metrics
-    ):
-        reason = f"champion {champion} could not be read when it was trained, so it was compared with popularity alone"
-        mend = "look at its figures and use --force --why"
-        return [Objection("comparison", f"{reason}; {mend}", {"compared_with": compared})]
+    if evidence is not None and _champion_was_unreadable(manifest.metrics):
+        # Nobody can be answered by it either: what is surely better than popularity may take its place.
+        return [*_differences(manifest.metrics, POPULAR, 0.0, METRICS[-1:]), *_budgets(manifest, evidence, gate)]
     if evidence is None or any(f"over_champion.{metric}.low" not in manifest.metrics for metric in METRICS):
         reason = "its hold-out had no questions, so it was never compared; train on more data"
         return [Objection("comparison", reason, {"compared_with": compared})]
     return [
-        *_differences(manifest.metrics, margin),
+        *_differences(manifest.metrics, CHAMPION, margin),
         *_slices(evidence, gate),
         *_budgets(manifest, evidence, gate),
         *_data(evidence, gate),
@@ -113,9 +113,17 @@ def doubts(manifest: Manifest, gate: GateSettings) -> list[str]:
     ]
 
 
-def _differences(metrics: dict[str, float], margin: float) -> Iterator[Objection]:
-    for metric in METRICS:
-        name = f"over_champion.{metric}"
+def _champion_was_unreadable(metrics: dict[str, float]) -> bool:
+    """Whether there was a comparison, but none with the champion: an older contract's, or one whose files are gone."""
+    compared = {name.partition(".")[0] for name in metrics if name.startswith("over_")}
+    return f"over_{POPULAR}" in compared and f"over_{CHAMPION}" not in compared
+
+
+def _differences(
+    metrics: dict[str, float], other: str, margin: float, judged: Sequence[str] = METRICS
+) -> Iterator[Objection]:
+    for metric in judged:
+        name = f"over_{other}.{metric}"
         value, low, high = (metrics[name + end] for end in ("", ".low", ".high"))
         if low > 0 or (margin and low >= -margin):
             continue

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from feature_repo.activity import Kind
-from feature_repo.errors import BadInput, Refused
+from feature_repo.errors import BadInput
 from ingestion.contracts.tables import EVENTS_SCHEMA
 from tests.unit.training.lake_files import NOON, a_shop, an_event, write_events
 from training.blend import BLENDS, propose
@@ -21,7 +21,7 @@ from training.bundle import Bundle
 from training.dataset import BEGINNING
 from training.interactions import History
 from training.jobs import LOCK, Trained, train
-from training.promotion import promote
+from training.promotion import objections, promote
 from training.registry import CHALLENGER, CHAMPION, ModelRegistry
 from training.settings import GateSettings, TrainingSettings
 
@@ -187,7 +187,7 @@ def test_a_killed_training_leaves_no_version_and_the_next_one_clears_up(
     assert not list(tmp_path.glob(".training-*"))
 
 
-def test_a_champion_of_an_older_contract_is_told_and_not_compared_with(
+def test_a_champion_of_an_older_contract_gives_way_to_what_surely_beats_popularity(
     registry: ModelRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = write_events(tmp_path, *a_shop())
@@ -196,7 +196,9 @@ def test_a_champion_of_an_older_contract_is_told_and_not_compared_with(
         run(files, registry, tmp_path)
     trained = run(files, registry, tmp_path)
     assert not any(name.startswith("over_champion") for name in trained.manifest.metrics)
-    with pytest.raises(Refused, match="champion 1 could not be read"):
-        promote(registry, CHALLENGER, 0.5, GateSettings())
-    promote(registry, CHALLENGER, 0.5, GateSettings(), force=True, why="the program was upgraded")
-    assert registry.version_of(CHAMPION) == trained.version
+    worse = trained.manifest.model_copy(
+        update={"metrics": trained.manifest.metrics | {"over_popular.mrr_20.low": -0.1}}
+    )
+    (objection,) = objections(worse, "1", 0.5, GateSettings())
+    assert "over_popular.mrr_20" in objection.reason
+    assert promote(registry, CHALLENGER, 0.5, GateSettings()) == trained.version
