@@ -6,9 +6,9 @@ runs the heat equation backwards, x' = -x P over a time T. One Runge-Kutta step 
 of z = T P, 1 - z + z²/2 - z³/6 + z⁴/24. All of it is linear, so an item's row says what a touch of it adds to each
 other item, and each item keeps the weights furthest from zero.
 
-The defaults are those that its authors publish for Gowalla, where it does as published. On parts of a training file and
-on the next orders of a real shop ``graph_filter`` found more (``docs/decisions/0012-…``), so no blend weighs this model.
-Fitting passes ten times over all interactions for every 512 items.
+The defaults are those that its authors publish for Gowalla, where it does as published. On parts of a training file
+and on the next orders of a real shop ``graph_filter`` found more (``docs/decisions/0012-…``), so no blend weighs this
+model. Fitting passes ten times over all interactions for every 512 items.
 """
 
 from collections.abc import Iterator
