@@ -7,11 +7,14 @@ and ``shopfloor --help`` should not.
 import json
 import os
 import sys
+import time
+from pathlib import Path
 
 import typer
 
 from feature_repo.errors import ShopfloorError
 from shopfloor.commands import VERBS
+from shopfloor.kernel_cache import use_own_folder
 from shopfloor.output import Output
 
 app = typer.Typer(
@@ -36,6 +39,7 @@ def main() -> None:
     """The console script: expected errors become one clear line and the exit code of ``feature_repo/errors.py``."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("FEAST_USAGE", "False")
+    use_own_folder(Path(__file__).parents[1] / "training", os.environ, time.time())
     try:
         app()
     except ShopfloorError as error:

@@ -1,10 +1,15 @@
 """The real servers that tests may ask for: ``kafka`` and ``redis_url``, and ``event_log`` on each kind of log."""
 
 import os
+import time
+from pathlib import Path
 
 import hypothesis
 import pytest
 
+from shopfloor.kernel_cache import use_own_folder
+
+use_own_folder(Path(__file__).parents[1] / "training", os.environ, time.time())
 hypothesis.settings.register_profile("shopfloor", deadline=None)  # no test fails because a machine is slow
 hypothesis.settings.load_profile("shopfloor")
 

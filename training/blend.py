@@ -19,7 +19,6 @@ RETURNING: Final = "/returning"
 _COMES_BACK: Final = {
     "buy_again": 1.0,
     "graph_filter": 0.5,
-    "als": 0.5,
     "covisitation": 0.2,
     "session_knn": 0.2,
     "new_items": 0.1,

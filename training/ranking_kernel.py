@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from training.candidates.compiled import compiled
+from training.candidates.compiled import compiled, compiled_fast
 from training.interactions import Codes, Floats, Ints, Longs
 
 ASKED: Final = 10
@@ -24,6 +24,15 @@ def _find(pair_start: Longs, pair_item: Ints, source: int, target: int) -> int:
         else:
             high = middle
     return low if low < end and pair_item[low] == target else -1
+
+
+@compiled_fast
+def _inner(vector: Floats, one: int, other: int) -> np.float32:
+    """The inner product of two rows. NumPy's would ask BLAS, whose call takes longer than 48 products."""
+    total = np.float32(0.0)
+    for column in range(vector.shape[1]):
+        total += vector[one, column] * vector[other, column]
+    return total
 
 
 @compiled
@@ -111,7 +120,7 @@ def rows_of(  # noqa: PLR0912, PLR0915  # one pass over one row; compiled code i
 
         weight, total = np.float32(1.0), np.float32(0.0)
         for back in range(min(n_known, ASKED)):
-            alike = np.dot(vector[known[n_known - 1 - back]], vector[candidate])
+            alike = _inner(vector, known[n_known - 1 - back], candidate)
             if back == 0:
                 row[column] = alike
             row[column + 1] += weight * alike
