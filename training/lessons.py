@@ -65,7 +65,8 @@ def lessons(
         signals = Signals.fit(in_visits(earlier), seed)
         for subject in answerable:
             kind, weights = subject.kind, dict(subject.weights)
-            found[subject].append(replayed_rows(asked[kind], models, weights, signals, settings[kind]))
+            # What teaches nothing is let go at once: rows are the largest thing that a training holds.
+            found[subject].append(replayed_rows(asked[kind], models, weights, signals, settings[kind]).teaching())
             found[subject].append(shown_rows(seen[kind], models, weights, signals, settings[kind]))
         folded(number + 1)
     return found

@@ -67,6 +67,8 @@ class Rows(NamedTuple):
         start = np.concatenate(([0], np.cumsum(self.group)[:-1])).astype(np.int64)
         right = np.add.reduceat(self.label.astype(np.int64), start)
         kept = (right > 0) & (right < self.group)
+        if kept.all():
+            return self
         rows = np.repeat(kept, self.group)
         return type(self)(self.features[rows], self.label[rows], self.group[kept], self.place[rows])
 

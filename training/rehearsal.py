@@ -241,7 +241,8 @@ class _Tried:
             calibration = Calibration.fit(ranker.trees.score(rows.features), rows.label) if len(rows.group) else None
             if calibration is not None:
                 shown = shown_rows(seen[name], self.models, ranker.weights, self.signals, ranker.settings)
-                found[name] = Taught(ranker.weights, [*self.lessons[subjects[name]], rows, shown], calibration)
+                lists = [*self.lessons[subjects[name]], rows.teaching(), shown]
+                found[name] = Taught(ranker.weights, lists, calibration)
         return found
 
 

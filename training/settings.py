@@ -52,7 +52,7 @@ class TrainingSettings(BaseModel):
     """Share of sessions, the latest ones, on which a new version is compared."""
     holdout_questions: Annotated[int, Field(ge=1)] = 3000
     """At most about this many next clicks are asked for in the comparison."""
-    ranker_questions: Annotated[int, Field(ge=0)] = 6000
+    ranker_questions: Annotated[int, Field(ge=0)] = 3000
     """About this many next clicks, and as many next orders, are replayed for the rankers to learn from; 0: none."""
     margin: Annotated[float, Field(ge=0)] = 0.01
     """Promotion is refused when the interval of the difference to the champion reaches lower than minus this."""
