@@ -68,8 +68,8 @@ class Claim:
 
 
 CLAIMS: Final = (
-    Claim(SERENADE, "session_knn", Metric.MRR, 20, 0.340, "Serenade .3401"),
-    Claim(SERENADE, "session_knn", Metric.HR, 20, 0.640, "Serenade .6402"),
+    Claim(SERENADE, "session_knn", Metric.MRR, 20, 0.345, "Serenade .3401"),
+    Claim(SERENADE, "session_knn", Metric.HR, 20, 0.670, "Serenade .6402"),
     Claim(YOOCHOOSE, "session_knn", Metric.HR, 20, times_popular=6.0),
     Claim(YOOCHOOSE, "session_knn", Metric.MRR, 20),
     Claim(YOOCHOOSE, "session_knn", Metric.HR, 20, 0.015, over="vmis_knn"),
@@ -91,7 +91,7 @@ CLAIMS: Final = (
     Claim(GOWALLA, "ease", Metric.NDCG, 20, published="EASE .1467, of all items"),
     Claim(GOWALLA, "bpr", Metric.RECALL, 20, published="MF-BPR .1627"),
     Claim(GOWALLA, "bpr", Metric.NDCG, 20, published="MF-BPR .1378"),
-    Claim(TAFENG, "buy_again", Metric.RECALL, 10, 0.130, "GP-TopFreq .135, TIFU-KNN .130"),
+    Claim(TAFENG, "buy_again", Metric.RECALL, 10, 0.138, "GP-TopFreq .135, TIFU-KNN .130"),
     Claim(TAFENG, "buy_again", Metric.NDCG, 10, 0.126, "GP-TopFreq .124, TIFU-KNN .115"),
     Claim(NEXT_BUY, "ranked", Metric.RECALL, 20, 0.33, "Gorse .079"),
     Claim(NEXT_BUY, "ranked", Metric.NDCG, 20, 0.18, "Gorse .042"),
