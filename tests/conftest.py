@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import hypothesis
+import prometheus_client  # noqa: F401  # before Feast, whose import makes it count for several processes
 import pytest
 
 from shopfloor.kernel_cache import use_own_folder
