@@ -132,8 +132,9 @@ def _calm_collector() -> Iterator[None]:
 def _counters(metrics_port: int) -> Iterator[StreamCounters]:
     """A worker's counters, served as Prometheus text on loopback; with port 0 they are not."""
     registry = CollectorRegistry()
+    counters = StreamCounters(registry)
     if not metrics_port:
-        yield StreamCounters(registry)
+        yield counters
         return
     try:
         server, thread = start_http_server(metrics_port, addr="127.0.0.1", registry=registry)
@@ -143,7 +144,7 @@ def _counters(metrics_port: int) -> Iterator[StreamCounters]:
             "--metrics-port of its own"
         ) from error
     try:
-        yield StreamCounters(registry)
+        yield counters
     finally:
         server.shutdown()
         server.server_close()
