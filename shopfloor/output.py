@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 
 class Output:
@@ -42,3 +42,15 @@ class Output:
             TimeElapsedColumn(),
             console=self.notes,
         )
+
+
+def by_step(bars: Progress) -> Callable[[str, int, int], None]:
+    """Told a step's name, how much of it is done, and of how much, it draws a bar for each step."""
+    tasks: dict[str, TaskID] = {}
+
+    def show(step: str, done: int, total: int) -> None:
+        if step not in tasks:
+            tasks[step] = bars.add_task(escape(step), total=total)
+        bars.update(tasks[step], completed=done, total=total)
+
+    return show

@@ -1,11 +1,11 @@
 """``shopfloor estimate``: what a version would have earned, from logged answers, before any customer sees it."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shopfloor.commands.options import AsJson, Config
+from shopfloor.commands.options import AsJson, Config, in_utc
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,7 +59,7 @@ def estimate(
     lake, registry = wiring.lake(settings), wiring.model_registry(settings)
     version = resolve(registry, challenger)
     bundle = Bundle.open(registry.fetch(version), version, registry.classes)
-    after = BEGINNING if since is None else since.replace(tzinfo=since.tzinfo or UTC)
+    after = in_utc(since) or BEGINNING
     events = lake.event_files()
     asked = read_answers(lake.files("exposures"), events, placement, Reward(reward), after, most) if events else []
     if not asked:

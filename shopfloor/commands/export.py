@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from shopfloor.commands.options import AsJson, Config
+from shopfloor.commands.options import AsJson, Config, in_utc
 
 
 def register(app: typer.Typer) -> None:
@@ -45,8 +45,8 @@ def training_set(
         raise BadInput(f"the folder {out.parent} does not exist; make it first")
     settings = LoadedSettings.read(config).settings
     output = Output(as_json)
-    end = until.replace(tzinfo=until.tzinfo or UTC) if until else datetime.now(UTC)
-    start = since.replace(tzinfo=since.tzinfo or UTC) if since else end - timedelta(days=28)
+    end = in_utc(until) or datetime.now(UTC)
+    start = in_utc(since) or end - timedelta(days=28)
     lake = wiring.lake(settings)
     with output.progress() as bars:
         step = bars.add_task("rows from the lake", total=3)

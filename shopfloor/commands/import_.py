@@ -82,23 +82,21 @@ def _import(importer: "Importer", config: Path | None, as_json: bool, again: boo
 async def _run(importer: "Importer", loaded: "LoadedSettings", output: "Output", again: bool) -> "Report":
     from datetime import UTC, datetime
 
-    from rich.markup import escape
-
     from ingestion.importers.run import run_import
     from shopfloor import wiring
+    from shopfloor.output import by_step
 
     settings = loaded.settings
     async with wiring.event_log(settings, "import") as log:
         with output.progress() as bars:
-            tasks: dict[str, Any] = {}
-
-            def progress(phase: str, done: int, total: int) -> None:
-                if phase not in tasks:
-                    tasks[phase] = bars.add_task(escape(phase), total=total)
-                bars.update(tasks[phase], completed=done)
-
             return await run_import(
-                importer, log, settings.data / "imports", lambda: datetime.now(UTC), progress, settings.markets, again
+                importer,
+                log,
+                settings.data / "imports",
+                lambda: datetime.now(UTC),
+                by_step(bars),
+                settings.markets,
+                again,
             )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from shopfloor.commands.filling import fill_lake
-from shopfloor.commands.options import AsJson, Config
+from shopfloor.commands.options import AsJson, Config, in_utc
 
 Since = Annotated[
     datetime | None,
@@ -45,7 +45,7 @@ def materialize(since: Since = None, config: Config = None, as_json: AsJson = Fa
             settings.online_address,
             settings.data,
             now=datetime.now(UTC),
-            since=EVER if since is None else since.replace(tzinfo=since.tzinfo or UTC),
+            since=in_utc(since) or EVER,
             progress=show,
         )
     output.result(rows, lambda console: console.print(_summary(rows)))

@@ -1,7 +1,8 @@
 """Options that several verbs share."""
 
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, overload
 
 import typer
 
@@ -9,3 +10,14 @@ Config = Annotated[
     Path | None, typer.Option("--config", help="Settings file; default: shopfloor.toml in the current folder, if any.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on standard output.")]
+
+
+@overload
+def in_utc(time: datetime) -> datetime: ...
+@overload
+def in_utc(time: None) -> None: ...
+@overload
+def in_utc(time: datetime | None) -> datetime | None: ...
+def in_utc(time: datetime | None) -> datetime | None:
+    """A time as somebody typed it: in UTC where no zone was given."""
+    return None if time is None else time.replace(tzinfo=time.tzinfo or UTC)

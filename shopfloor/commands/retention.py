@@ -1,12 +1,12 @@
 """``shopfloor retention``: whether customers come back, from the lake."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from shopfloor.commands.filling import fill_lake
-from shopfloor.commands.options import AsJson, Config
+from shopfloor.commands.options import AsJson, Config, in_utc
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +38,7 @@ def retention(since: Since = None, until: Until = None, config: Config = None, a
 
     settings = LoadedSettings.read(config).settings
     output = Output(as_json)
-    start, stop = (None if time is None else time.replace(tzinfo=time.tzinfo or UTC) for time in (since, until))
+    start, stop = in_utc(since), in_utc(until)
     first = BEGINNING if start is None else midnight(start)
     with output.progress() as bars:
         fill_lake(settings, bars)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shopfloor.commands.filling import fill_lake
-from shopfloor.commands.options import AsJson, Config
+from shopfloor.commands.options import AsJson, Config, in_utc
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,7 +63,7 @@ def search(
     stopped goes on where it was when the command is given again.
     """
     from shopfloor import wiring
-    from shopfloor.output import Output
+    from shopfloor.output import Output, by_step
     from shopfloor.settings import LoadedSettings
     from training.assortment import CatalogueFiles
     from training.dataset import BEGINNING, END
@@ -74,13 +74,6 @@ def search(
     output = Output(as_json)
     with output.progress() as bars:
         fill_lake(settings, bars)
-        tasks: dict[str, Any] = {}
-
-        def show(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
-            bars.update(tasks[step], completed=done, total=total)
-
         lake = wiring.lake(settings)
         found = search_for_settings(
             lake.event_files(),
@@ -90,11 +83,11 @@ def search(
             Limits(minutes, trials),
             clock=lambda: datetime.now(UTC),
             seconds=time.monotonic,
-            progress=show,
+            progress=by_step(bars),
             placements=placement or (),
             also=model or (),
-            since=BEGINNING if since is None else since.replace(tzinfo=since.tzinfo or UTC),
-            until=END if until is None else until.replace(tzinfo=until.tzinfo or UTC),
+            since=in_utc(since) or BEGINNING,
+            until=in_utc(until) or END,
             anew=anew,
             catalogue=CatalogueFiles(lake.files("products"), lake.files("taxonomy")),
         )

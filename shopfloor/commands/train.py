@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shopfloor.commands.filling import fill_lake
-from shopfloor.commands.options import AsJson, Config
+from shopfloor.commands.options import AsJson, Config, in_utc
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +36,7 @@ def train(
     The first version ever becomes champion at once.
     """
     from shopfloor import wiring
-    from shopfloor.output import Output
+    from shopfloor.output import Output, by_step
     from shopfloor.settings import LoadedSettings
     from training import jobs
     from training.assortment import CatalogueFiles
@@ -48,13 +48,6 @@ def train(
     registry = wiring.model_registry(settings)
     with output.progress() as bars:
         fill_lake(settings, bars)
-        tasks: dict[str, Any] = {}
-
-        def show(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
-            bars.update(tasks[step], completed=done, total=total)
-
         lake = wiring.lake(settings)
         try:
             trained = jobs.train(
@@ -63,9 +56,9 @@ def train(
                 settings.training,
                 settings.data,
                 clock=lambda: datetime.now(UTC),
-                progress=show,
-                since=_in_utc(since) or BEGINNING,
-                until=_in_utc(until) or END,
+                progress=by_step(bars),
+                since=in_utc(since) or BEGINNING,
+                until=in_utc(until) or END,
                 if_new=if_new,
                 catalogue=CatalogueFiles(lake.files("products"), lake.files("taxonomy")),
                 exposures=lake.files("exposures"),
@@ -81,10 +74,6 @@ def train(
         through_the_gate(registry, trained.version, settings.training.margin, settings.training.gate)
         promoted = True
     output.result(_document(trained, promoted), lambda console: _show(console, trained, promoted))
-
-
-def _in_utc(time: datetime | None) -> datetime | None:
-    return None if time is None else time.replace(tzinfo=time.tzinfo or UTC)
 
 
 def _document(trained: "Trained", promoted: bool) -> dict[str, Any]:
