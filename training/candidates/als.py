@@ -6,9 +6,7 @@ a click changes the next answer. ``implicit``'s own ``recalculate_user`` reads o
 starts threads, hence the small solve here.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
@@ -16,13 +14,11 @@ import scipy.sparse as sp
 from pydantic import Field
 from scipy.linalg.lapack import sgesv
 
-from feature_repo.errors import Corrupt
-from training.arrays import read_array, read_settings, write_array, write_settings
 from training.candidates.als_kernel import Rounded, nearest, rounded
-from training.candidates.candidate import NONE, Candidates
-from training.candidates.interest import interest, strongest
-from training.candidates.top import top
-from training.interactions import Floats, History, Interactions, Ints
+from training.candidates.candidate import Candidates
+from training.candidates.interest import interest
+from training.candidates.taste import TasteModel
+from training.interactions import Floats, Interactions, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +31,13 @@ class AlsSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Als:
+class Als(TasteModel):
     """``factors`` float32 [items, f]; ``gram`` float32 [f, f]: factors' factors plus the regularisation, and its
     ``inverse``; ``rounded``: the factors in eight bits, for finding the nearest items."""
 
     name: ClassVar[str] = "als"
     defaults: ClassVar[AlsSettings] = AlsSettings()
 
-    factors: Floats
-    gram: Floats
-    settings: AlsSettings
     inverse: Floats
     rounded: Rounded
 
@@ -75,37 +68,8 @@ class Als:
             gram = factors.T @ factors + settings.regularization * np.eye(factors.shape[1], dtype=np.float32)
         return cls.of(factors, gram.astype(np.float32), settings)
 
-    def propose(self, history: History, n: int) -> Candidates:
-        """The items nearest to the customer's taste; nothing when no item of the history is known."""
-        item, weight = strongest(history)
-        if n < 1 or not len(item):
-            return NONE
-        taste = self._contributions(item, weight).sum(axis=0)
+    def nearest(self, taste: Floats, n: int) -> Candidates:
         return Candidates(*nearest(self.factors, *self.rounded, taste, n))
-
-    def propose_batch(self, histories: Sequence[History], n: int) -> list[Candidates]:
-        tastes = np.zeros((len(histories), self.factors.shape[1]), np.float32)
-        for row, history in enumerate(histories):
-            item, weight = strongest(history)
-            if len(item):
-                tastes[row] = self._contributions(item, weight).sum(axis=0)
-        return [top(scores, n) for scores in tastes @ self.factors.T]
-
-    def because(self, history: History, item: int) -> int | None:
-        """The newest touch of the item whose share of the score is largest (Hu et al., section 5)."""
-        return self.because_each(history, np.asarray([item], np.int32))[0]
-
-    def because_each(self, history: History, items: Ints) -> list[int | None]:
-        """``because`` for several items, with one fold-in for all of them."""
-        known, weight = strongest(history)
-        if not len(known) or np.any((items < 0) | (items >= len(self.factors))):
-            return [None] * len(items)
-        share = self.factors[items] @ self._contributions(known, weight).T
-        newest = {item: position for position, item in enumerate(history.item.tolist())}
-        return [
-            newest[item] if largest > 0 else None
-            for item, largest in zip(known[share.argmax(axis=1)].tolist(), share.max(axis=1).tolist(), strict=True)
-        ]
 
     def alike(self, items: Ints) -> Floats:
         """How alike the items are to their buyers: the cosines of their factors, float32 [i, i]."""
@@ -114,20 +78,7 @@ class Als:
         unit = factors / np.maximum(length, np.finfo(np.float32).tiny)
         return np.asarray(unit @ unit.T, dtype=np.float32)
 
-    def save(self, folder: Path) -> None:
-        write_array(folder, "factors", self.factors)
-        write_array(folder, "gram", self.gram)
-        write_settings(folder, asdict(self.settings))
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        try:
-            settings = AlsSettings(**read_settings(folder))
-        except TypeError as error:
-            raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
-        return cls.of(read_array(folder, "factors", np.float32, 2), read_array(folder, "gram", np.float32, 2), settings)
-
-    def _contributions(self, item: Ints, weight: Floats) -> Floats:
+    def contributions(self, item: Ints, weight: Floats) -> Floats:
         """What each item of the history adds to the customer's vector, float32 [m, f]: together (Y'CY + λI)⁻¹ Y'Cp.
 
         With G for the gram, Y for the m factors and E for their confidence beyond 1, the same is C (I + YG⁻¹Y'E)⁻¹ YG⁻¹

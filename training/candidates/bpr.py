@@ -9,21 +9,15 @@ today's clicks. A customer is folded in by ridge regression on the items' vector
 all others as faint noughts, as ALS does. That is not the vector that BPR itself would have learnt.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
 
-from feature_repo.errors import Corrupt
-from training.arrays import read_array, read_settings, write_array, write_settings
 from training.candidates.als import preferences
-from training.candidates.candidate import NONE, Candidates
-from training.candidates.interest import strongest
-from training.candidates.top import top
-from training.interactions import Floats, History, Interactions, Ints
+from training.candidates.taste import TasteModel
+from training.interactions import Floats, Interactions, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +32,13 @@ class BprSettings:
     """Fold-in: weight of the customer's vector being short."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bpr:
+class Bpr(TasteModel):
     """``factors`` float32 [items, f + 1], the last column how much everybody likes the item; ``gram`` float32
     [f + 1, f + 1]: factors' factors plus the fold-in's ridge."""
 
+    __slots__ = ()
     name: ClassVar[str] = "bpr"
     defaults: ClassVar[BprSettings] = BprSettings()
-
-    factors: Floats
-    gram: Floats
-    settings: BprSettings
 
     @classmethod
     def fit(cls, interactions: Interactions, seed: int = 0, settings: BprSettings | None = None) -> Self:
@@ -68,51 +58,7 @@ class Bpr:
         gram = factors.T @ factors + settings.ridge * np.eye(factors.shape[1], dtype=np.float32)
         return cls(factors, gram.astype(np.float32), settings)
 
-    def propose(self, history: History, n: int) -> Candidates:
-        """The items nearest to the customer's taste; nothing when no item of the history is known."""
-        item, weight = strongest(history)
-        if n < 1 or not len(item):
-            return NONE
-        return top(self.factors @ self._shares(item, weight).sum(axis=0), n)
-
-    def propose_batch(self, histories: Sequence[History], n: int) -> list[Candidates]:
-        tastes = np.zeros((len(histories), self.factors.shape[1]), np.float32)
-        for row, history in enumerate(histories):
-            item, weight = strongest(history)
-            if len(item):
-                tastes[row] = self._shares(item, weight).sum(axis=0)
-        return [top(scores, n) for scores in tastes @ self.factors.T]
-
-    def because(self, history: History, item: int) -> int | None:
-        """The newest touch of the item whose share of the score is largest."""
-        return self.because_each(history, np.asarray([item], np.int32))[0]
-
-    def because_each(self, history: History, items: Ints) -> list[int | None]:
-        """``because`` for several items, with one fold-in for all of them."""
-        known, weight = strongest(history)
-        if not len(known) or np.any((items < 0) | (items >= len(self.factors))):
-            return [None] * len(items)
-        share = self.factors[items] @ self._shares(known, weight).T
-        newest = {item: position for position, item in enumerate(history.item.tolist())}
-        return [
-            newest[item] if largest > 0 else None
-            for item, largest in zip(known[share.argmax(axis=1)].tolist(), share.max(axis=1).tolist(), strict=True)
-        ]
-
-    def save(self, folder: Path) -> None:
-        write_array(folder, "factors", self.factors)
-        write_array(folder, "gram", self.gram)
-        write_settings(folder, asdict(self.settings))
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        try:
-            settings = BprSettings(**read_settings(folder))
-        except TypeError as error:
-            raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
-        return cls(read_array(folder, "factors", np.float32, 2), read_array(folder, "gram", np.float32, 2), settings)
-
-    def _shares(self, item: Ints, weight: Floats) -> Floats:
+    def contributions(self, item: Ints, weight: Floats) -> Floats:
         """What each item of the history adds to the customer's vector, float32 [d, f + 1]; the vector is their sum,
         the solution of (Y'Y + extra confidence of the history's items + ridge) t = Y' confidence."""
         y, confidence = self.factors[item], weight * np.float32(self.settings.alpha)

@@ -35,6 +35,14 @@ Space = Mapping[str, Range | Choice]
 
 _EITHER: Final = Choice((False, True))
 
+_BUY_AGAIN: Final = {
+    "order_decay": Range(0.5, 1),
+    "repeat_power": Range(0, 1.5),
+    "repeat_prior": Range(1, 200, log=True),
+    "group": Range(0.1, 100, log=True),
+    "group_half_life_days": Range(7, 365, log=True),
+}
+
 SPACES: Final[Mapping[str, Space]] = {
     "popular": {"half_life_days": Range(1, 120, log=True), "prior": Range(5, 500, log=True)},
     "trending": {
@@ -56,21 +64,8 @@ SPACES: Final[Mapping[str, Space]] = {
         "ridge": Range(1, 200, log=True),
     },
     "ease": {"regularization": Range(10, 5000, log=True)},
-    "buy_again": {
-        "order_decay": Range(0.5, 1),
-        "repeat_power": Range(0, 1.5),
-        "repeat_prior": Range(1, 200, log=True),
-        "group": Range(0.1, 100, log=True),
-        "group_half_life_days": Range(7, 365, log=True),
-    },
-    "buy_again_due": {
-        "order_decay": Range(0.5, 1),
-        "repeat_power": Range(0, 1.5),
-        "repeat_prior": Range(1, 200, log=True),
-        "group": Range(0.1, 100, log=True),
-        "group_half_life_days": Range(7, 365, log=True),
-        "ready_share": Range(0, 0.6),
-    },
+    "buy_again": _BUY_AGAIN,
+    "buy_again_due": {**_BUY_AGAIN, "ready_share": Range(0, 0.6)},
     "graph_filter": {
         "user_power": Range(0, 0.8),
         "item_power": Range(0, 0.8),

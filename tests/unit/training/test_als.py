@@ -65,7 +65,7 @@ def test_a_history_longer_than_the_factors_is_folded_in_alike() -> None:
     for model in (whole, few):
         y, confidence = model.factors.astype(np.float64), model.settings.alpha * weight.astype(np.float64)
         taste = np.linalg.solve(model.gram + (y.T * (confidence - 1)) @ y, y.T @ confidence)
-        np.testing.assert_allclose(model._contributions(items, weight).sum(axis=0), taste, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(model.contributions(items, weight).sum(axis=0), taste, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("n", [1, 20, 5000])
