@@ -185,15 +185,12 @@ def _only(every: Fused, item: Ints) -> Fused:
     """These items, with what the sources say of them; of those they do not propose, nothing."""
     at = {one: index for index, one in enumerate(every.item.tolist())}
     known = np.array([at.get(one, -1) for one in item.tolist()])
-    score = np.where(known >= 0, every.score[:, known], np.float32(0)) if len(every.item) else None
-    place = np.where(known >= 0, every.place[:, known], np.int32(-1)) if len(every.item) else None
-    shape = (len(every.score), len(item))
-    return Fused(
-        item,
-        np.zeros(shape, np.float32) if score is None else np.ascontiguousarray(score),
-        np.full(shape, -1, np.int32) if place is None else np.ascontiguousarray(place),
-        np.zeros(len(item), np.int64),
-    )
+    proposed = known >= 0
+    score = np.zeros((len(every.score), len(item)), np.float32)
+    place = np.full(score.shape, -1, np.int32)
+    score[:, proposed] = every.score[:, known[proposed]]
+    place[:, proposed] = every.place[:, known[proposed]]
+    return Fused(item, score, place, np.zeros(len(item), np.int64))
 
 
 def learnt(parts: Sequence[Rows], settings: RankerSettings, seed: int) -> Trees | None:

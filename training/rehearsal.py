@@ -29,6 +29,7 @@ from training.past import MAX_BOUGHT
 from training.probability import UNCALIBRATED, Calibration
 from training.ranker import Ranker, RankerSettings, Rows, learnt, replayed_rows, shown_rows
 from training.ranking_features import Signals
+from training.registry import CHAMPION
 from training.returning import MOST_ORDERS, compare_orders
 from training.settings import TrainingSettings
 from training.shown_answers import ShownAnswers, ShownList, lists_between
@@ -36,7 +37,6 @@ from training.shown_answers import ShownAnswers, ShownList, lists_between
 HOME: Final = "home"
 BACK: Final = "returning"
 BLEND: Final = "blend"
-CHAMPION: Final = "champion"
 POPULAR_NAME: Final = "popular"
 POPULAR: Final = Recipe({POPULAR_NAME: 1.0})
 RANKERS: Final[Mapping[str, RankerSettings]] = {
@@ -115,7 +115,8 @@ def rehearse(
     orders = next_orders(interactions, cut, end, MOST_ORDERS, settings.seed)
     ours = _subjects(blends, tuple(TAUGHT_BY))
     theirs = _subjects(champion.blends, champion.rankers) if champion is not None else {}
-    taught = _lessons(earlier, shown, [*dict.fromkeys([*ours.values(), *theirs.values()])], fit, settings, progress)
+    subjects = [*dict.fromkeys([*ours.values(), *theirs.values()])]
+    taught = _lessons(earlier, shown, subjects, fit, settings, progress)
     recipes = [blends[name] for name in (HOME, HOME + RETURNING) if name in blends]
     if champion is not None:
         recipes += [champion.blends[name] for name in (HOME, HOME + RETURNING) if name in champion.blends]
@@ -125,12 +126,13 @@ def rehearse(
         clicks, orders, fit(earlier, names), Signals.fit(in_visits(earlier), settings.seed), taught, settings
     )
     progress("fit on the earlier part", 1, 1)
-    rankers = tried.rankers(ours)
+    learnt_rankers = tried.rankers(subjects)
+    rankers = _of_names(ours, learnt_rankers)
     seen = {name: lists_between(shown, interactions, cut, end, name == VISIT) for name in ours}
     calibrated = tried.taught(rankers, ours, seen)
     rankers = {name: each for name, each in rankers.items() if name in calibrated}
     rankers, next_order = tried.on_orders(blends, rankers)
-    beside = {} if champion is None else {CHAMPION: recipe_of(champion.blends, tried.rankers(theirs), HOME)}
+    beside = {} if champion is None else {CHAMPION: recipe_of(champion.blends, _of_names(theirs, learnt_rankers), HOME)}
     rankers, comparison = tried.on_clicks(blends, rankers, beside, progress)
     return Rehearsal(
         replace(comparison, figures={**comparison.figures, **next_order}),
@@ -142,6 +144,10 @@ def rehearse(
 
 def _subjects(blends: Blends, rankers: Sequence[str]) -> dict[str, Subject]:
     return {name: Subject.of(name, blends[TAUGHT_BY[name]]) for name in rankers if TAUGHT_BY.get(name) in blends}
+
+
+def _of_names(subjects: Mapping[str, Subject], rankers: Mapping[Subject, Ranker]) -> dict[str, Ranker]:
+    return {name: rankers[subject] for name, subject in subjects.items() if subject in rankers}
 
 
 def _lessons(
@@ -181,14 +187,15 @@ class _Tried:
     lessons: Lessons
     settings: TrainingSettings
 
-    def rankers(self, subjects: Mapping[str, Subject]) -> dict[str, Ranker]:
+    def rankers(self, subjects: Sequence[Subject]) -> dict[Subject, Ranker]:
         """A ranker for each subject of which there are enough lessons."""
-        found = {
-            name: Taught(dict(subject.weights), self.lessons.get(subject, []), UNCALIBRATED)
-            for name, subject in subjects.items()
-        }
-        rankers = {name: taught.ranker(name, self.signals, self.settings.seed) for name, taught in found.items()}
-        return {name: ranker for name, ranker in rankers.items() if ranker is not None}
+        found = {}
+        for subject in subjects:
+            taught = Taught(dict(subject.weights), self.lessons.get(subject, []), UNCALIBRATED)
+            ranker = taught.ranker(subject.kind, self.signals, self.settings.seed)
+            if ranker is not None:
+                found[subject] = ranker
+        return found
 
     def on_orders(self, blends: Blends, rankers: dict[str, Ranker]) -> tuple[dict[str, Ranker], dict[str, Interval]]:
         """The rankers without that of orders where it does not order better, and how well orders are foretold."""
