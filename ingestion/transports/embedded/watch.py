@@ -13,7 +13,10 @@ from ingestion.transports.embedded.groups import GroupsFile
 from ingestion.transports.embedded.records import RecordsFile
 from ingestion.transports.log import TopicPartition
 
-INTERVAL_SECONDS: Final = 0.008
+SHORTEST_SECONDS: Final = 0.008
+"""Between two looks while other processes write."""
+LONGEST_SECONDS: Final = 0.032
+"""Between two looks at a file that nobody else writes to: each look that finds nothing doubles the time to the next."""
 
 
 class Watch:
@@ -25,6 +28,7 @@ class Watch:
         self._seen = (-1, -1)
         self._waiting: dict[asyncio.Future[None], Callable[[], bool]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._interval = SHORTEST_SECONDS
         self.ends: dict[TopicPartition, int] = {}
         self.group_changes = 0
 
@@ -58,7 +62,7 @@ class Watch:
         self._groups.close()
 
     def _tick(self) -> None:
-        """A timer rather than a task: idle readers pay for it a hundred times a second."""
+        """A timer rather than a task: idle readers pay for it thirty times a second."""
         self._timer = None
         if not self._waiting:
             return
@@ -68,12 +72,14 @@ class Watch:
             for waiter in self._waiting:
                 if not waiter.done():
                     waiter.set_result(None)
-        self._timer = asyncio.get_running_loop().call_later(INTERVAL_SECONDS, self._tick)
+        self._timer = asyncio.get_running_loop().call_later(self._interval, self._tick)
 
     def _look(self) -> None:
         seen = (self._records.data_version(), self._groups.data_version())
         if seen == self._seen:
+            self._interval = min(2 * self._interval, LONGEST_SECONDS)
             return
+        self._interval = SHORTEST_SECONDS
         if seen[0] != self._seen[0]:
             self.ends = self._records.ends()
         if seen[1] != self._seen[1]:
