@@ -179,9 +179,10 @@ class Catalogue:
 
     def _offer(self, row: int, market: str | None) -> Offer | None:
         offers = self._offers[row]
-        if market is None and None not in offers:
-            return next(iter(offers.values()), None)
-        return offers.get(market) or offers.get(None)
+        own = offers.get(market)
+        if own is not None or market is not None:
+            return own or offers.get(None)
+        return next(iter(offers.values()), None)
 
     def _is_shown(self, row: int, market: str | None) -> bool:
         if row == _ABSENT:

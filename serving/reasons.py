@@ -9,7 +9,7 @@ import numpy as np
 from feature_repo.activity import Kind
 from serving.placements import Placement
 from training.bundle import Bundle
-from training.candidates.candidate import ExplainsTogether
+from training.candidates.candidate import because_all
 from training.interactions import History
 
 BECAUSE: Final = {
@@ -72,7 +72,8 @@ def because_each(bundle: Bundle, history: History, chosen: Sequence[tuple[str, i
     What the customer did with the item itself speaks most, and of that the strongest kind, the latest time.
     """
     # History goes from the oldest to the newest, and sorting by kind keeps that order: the strongest stands last.
-    own = {int(history.item[position]): position for position in np.argsort(history.kind, kind="stable").tolist()}
+    by_kind = np.argsort(history.kind, kind="stable")
+    own = dict(zip(history.item[by_kind].tolist(), by_kind.tolist(), strict=True))
     causes: list[int | None] = [None] * len(chosen)
     places: defaultdict[str, list[int]] = defaultdict(list)
     for place, (source, item) in enumerate(chosen):
@@ -83,12 +84,8 @@ def because_each(bundle: Bundle, history: History, chosen: Sequence[tuple[str, i
         elif source not in HABITS:
             places[source].append(place)
     for source, its_places in places.items():
-        model = bundle.models[source]
         items = np.array([chosen[place][1] for place in its_places], dtype=np.int32)
-        if isinstance(model, ExplainsTogether):
-            found: Sequence[int | None] = model.because_each(history, items)
-        else:
-            found = [model.because(history, item) for item in items.tolist()]
+        found = because_all(bundle.models[source], history, items)
         for place, position in zip(its_places, found, strict=True):
             causes[place] = position
     return causes

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from training.candidates.candidate import Candidates
-from training.candidates.compiled import best
-from training.interactions import Floats, Ints
+from training.candidates.candidate import NONE, Candidates
+from training.candidates.compiled import best, compiled, slot_of, table_size
+from training.interactions import Floats, Ints, Longs
 
 RANK_CONSTANT: Final = 10.0
 """What is added to a place in reciprocal rank fusion: the first of a list counts about twice the tenth."""
@@ -34,7 +35,7 @@ class Fused(NamedTuple):
     item: Ints
     score: Floats
     place: Ints
-    strongest: Ints
+    strongest: Longs
 
 
 def blended(proposals: Mapping[str, Candidates], weights: Mapping[str, float], n: int) -> Blended:
@@ -61,27 +62,51 @@ def fused(proposals: Mapping[str, Candidates], weights: Mapping[str, float], n: 
     Reciprocal rank fusion (Cormack, Clarke, Büttcher, SIGIR 2009) with a weight for each source. A source that
     proposes nothing has empty rows.
     """
-    lists = [proposals.get(name) for name in weights]
-    lengths = [0 if each is None else len(each.item) for each in lists]
-    if not sum(lengths):
-        nothing = np.empty((len(lists), 0))
-        return Fused(EMPTY.item, nothing.astype(np.float32), nothing.astype(np.int32), EMPTY.item)
-    every, at = np.unique(np.concatenate([each.item for each in lists if each is not None]), return_inverse=True)
-    source = np.repeat(np.arange(len(lists)), lengths)
-    place = np.full((len(lists), len(every)), -1, np.int32)
-    place[source, at] = np.concatenate([np.arange(length, dtype=np.int32) for length in lengths])
-    score = np.zeros((len(lists), len(every)), np.float32)
-    score[source, at] = np.concatenate([each.score for each in lists if each is not None])
-    weight = np.array(list(weights.values()))[:, None]
-    votes = np.where(place >= 0, weight / (place + RANK_CONSTANT), 0.0)
-    agreement = votes.sum(axis=0)
-    if len(hidden):
-        agreement[np.isin(every, hidden)] = 0.0
-    best_first = np.lexsort((every, -agreement))[:n]
-    best_first = best_first[agreement[best_first] > 0]
+    lists = [proposals.get(name, NONE) for name in weights]
     return Fused(
-        every[best_first].astype(np.int32),
-        np.ascontiguousarray(score[:, best_first]),
-        np.ascontiguousarray(place[:, best_first]),
-        votes[:, best_first].argmax(axis=0),
+        *_agreed(
+            np.concatenate([each.item for each in lists]),
+            np.concatenate([each.score for each in lists]),
+            np.array([len(each.item) for each in lists]),
+            np.array(list(weights.values()), np.float64),
+            hidden,
+            n,
+        )
     )
+
+
+@compiled
+def _agreed(
+    items: Ints, scores: Floats, lengths: Longs, weights: npt.NDArray[np.float64], hidden: Ints, n: int
+) -> tuple[Ints, Floats, Ints, Longs]:
+    """The fields of ``Fused``, from the sources' lists one behind the other."""
+    keys = np.zeros(table_size(len(items)), np.int32)
+    index_of = np.empty(len(keys), np.int64)
+    every = np.empty(len(items), np.int32)
+    score = np.zeros((len(lengths), len(items)), np.float32)
+    place = np.full((len(lengths), len(items)), -1, np.int32)
+    agreement, most = np.zeros(len(items)), np.zeros(len(items))
+    strongest = np.zeros(len(items), np.int64)
+    found, row = 0, 0
+    for source in range(len(lengths)):
+        for at in range(lengths[source]):
+            slot = slot_of(keys, items[row])
+            if keys[slot] == 0:
+                keys[slot], index_of[slot] = items[row] + 1, found
+                every[found] = items[row]
+                found += 1
+            index = index_of[slot]
+            score[source, index], place[source, index] = scores[row], at
+            vote = weights[source] / (at + RANK_CONSTANT)
+            agreement[index] += vote
+            if vote > most[index]:
+                most[index], strongest[index] = vote, source
+            row += 1
+    for item in hidden:
+        slot = slot_of(keys, item)
+        if keys[slot] != 0:
+            agreement[index_of[slot]] = 0.0
+    by_item = np.argsort(every[:found])
+    order = by_item[np.argsort(-agreement[by_item], kind="mergesort")][:n]
+    order = order[agreement[order] > 0]
+    return every[order], score[:, order], place[:, order], strongest[order]

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from training.candidates.compiled import compiled, compiled_fast
+from training.candidates.compiled import compiled, reordered
 from training.interactions import Codes, Floats, Ints, Longs
 
 ASKED: Final = 10
@@ -26,7 +26,7 @@ def _find(pair_start: Longs, pair_item: Ints, source: int, target: int) -> int:
     return low if low < end and pair_item[low] == target else -1
 
 
-@compiled_fast
+@reordered
 def _inner(vector: Floats, one: int, other: int) -> np.float32:
     """The inner product of two rows. NumPy's would ask BLAS, whose call takes longer than 48 products."""
     total = np.float32(0.0)

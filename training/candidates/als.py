@@ -74,9 +74,9 @@ class Als(TasteModel):
     def alike(self, items: Ints) -> Floats:
         """How alike the items are to their buyers: the cosines of their factors, float32 [i, i]."""
         factors = self.factors[items]
-        length = np.linalg.norm(factors, axis=1, keepdims=True)
-        unit = factors / np.maximum(length, np.finfo(np.float32).tiny)
-        return np.asarray(unit @ unit.T, dtype=np.float32)
+        product = factors @ factors.T
+        length = np.sqrt(np.maximum(product.diagonal(), np.finfo(np.float32).tiny))
+        return np.asarray(product / (length[:, None] * length), dtype=np.float32)
 
     def contributions(self, item: Ints, weight: Floats) -> Floats:
         """What each item of the history adds to the customer's vector, float32 [m, f]: together (Y'CY + λI)⁻¹ Y'Cp.

@@ -1,7 +1,6 @@
 """Compiled helpers that several candidate models share: rows of neighbours, adding votes up, taking the best.
 
-``compiled`` is numba's decorator with our settings, typed so that a checker still sees the function's own types;
-``compiled_fast`` may add in another order, which vectorises sums, so it is for finite numbers. The
+``compiled`` is numba's decorator with our settings, typed so that a checker still sees the function's own types. The
 compiled code is kept on disk (``NUMBA_CACHE_DIR``, else beside the source), so that only the first start pays for it.
 ``reordered`` lets sums of floats be added up in any order besides, which is what wide registers need; their last digits
 then depend on the processor.
@@ -21,14 +20,11 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., Any])
 
     def compiled(function: F) -> F: ...
-    def compiled_fast(function: F) -> F: ...
-
     def reordered(function: F) -> F: ...
 else:
     import numba
 
     compiled = numba.njit(cache=True, nogil=True)
-    compiled_fast = numba.njit(cache=True, nogil=True, fastmath=True)
     reordered = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 
 

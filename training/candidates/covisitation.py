@@ -5,6 +5,7 @@ half of it back; weights fall with the steps and the time between the two and wi
 """
 
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Self
 
@@ -57,6 +58,13 @@ class CovisitationSettings:
         weights = np.zeros(max(Kind) + 1, np.float32)
         weights[[Kind.VIEW, Kind.WISH, Kind.CART, Kind.BUY]] = self.view, self.wish, self.cart, self.buy
         return weights
+
+
+@cache
+def _asked_weights(settings: CovisitationSettings) -> Floats:
+    """What an interaction says by its kind and by how many came after it, float32 [kinds, length]."""
+    decay = settings.click_decay ** np.arange(settings.length)
+    return np.asarray(settings.weight_of_kind[:, None] * decay, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +145,9 @@ class Covisitation:
 
     def _asked(self, history: History) -> tuple[Ints, Floats, Ints]:
         """The last interactions, newest first: items, weights, positions in the history."""
-        s = self.settings
-        positions = np.arange(len(history.item) - 1, -1, -1, dtype=np.int32)[: s.length]
+        positions = np.arange(len(history.item) - 1, -1, -1, dtype=np.int32)[: self.settings.length]
         items, kinds = history.item[positions], history.kind[positions]
-        weight = (s.weight_of_kind[kinds] * s.click_decay ** np.arange(len(positions))).astype(np.float32)
+        weight = _asked_weights(self.settings)[kinds, np.arange(len(kinds))]
         known = (items >= 0) & (items < len(self.start) - 1) & (weight > 0)
         return items[known], weight[known], positions[known]
 

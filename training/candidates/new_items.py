@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Final, Self
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from feature_repo.errors import Corrupt
 from training.arrays import read_array, read_settings, write_array, write_settings
 from training.candidates.candidate import NONE, Candidates
 from training.candidates.compiled import compiled
-from training.candidates.interest import decay, interest
+from training.candidates.interest import interest
 from training.candidates.top import top
 from training.interactions import Floats, History, Interactions, Ints, Longs
 from training.item_features import FieldWeights, Matrix, item_features
@@ -152,12 +153,11 @@ class NewItems:
 
     def _weights(self, history: History) -> Floats:
         """What each touch of the history says, float32 [m]."""
-        settings = self.settings
-        later = np.where(history.in_session, np.cumsum(history.in_session[::-1])[::-1] - 1, 0)
-        age = history.time - self.born[history.item]
-        novel = (self.born[history.item] > 0) & (age < settings.novelty_days * DAY)
-        weight = interest(history.kind) * decay(history.now - history.time, settings.half_life_days)
-        return np.asarray(weight * settings.step**later * (1 + settings.novelty * novel), np.float32)
+        s = self.settings
+        return _weights(
+            history.item, interest(history.kind), history.time, history.in_session, history.now, self.born,
+            s.half_life_days * DAY, s.step, s.novelty, s.novelty_days * DAY,
+        )  # fmt: skip
 
 
 def _born(interactions: Interactions) -> Longs:
@@ -181,6 +181,33 @@ def _new(interactions: Interactions, features: Matrix, settings: NewItemsSetting
     young = (published == 0) | (newest - published <= settings.young_days * DAY)
     new = np.flatnonzero(few & young & (np.diff(features.indptr) > 0))
     return np.sort(new[np.argsort(-published[new], kind="stable")[:MOST]]).astype(np.int32)
+
+
+@compiled
+def _weights(
+    item: Ints,
+    interest: Floats,
+    time: Longs,
+    in_session: npt.NDArray[np.bool_],
+    now: int,
+    born: Longs,
+    half_life: float,
+    step: float,
+    novelty: float,
+    novel_for: float,
+) -> Floats:
+    """Interest that fades with age and with each later click of the visit, and grows for what was new; seconds."""
+    weight = np.empty(len(item), np.float32)
+    later = 0
+    for at in range(len(item) - 1, -1, -1):
+        said = interest[at] * 2.0 ** (-max(now - time[at], 0) / half_life)
+        if in_session[at]:
+            said *= step**later
+            later += 1
+        if born[item[at]] > 0 and time[at] - born[item[at]] < novel_for:
+            said *= 1 + novelty
+        weight[at] = said
+    return weight
 
 
 @compiled

@@ -6,6 +6,7 @@ sessions, late clicks and items near the shared click count more. ``VMIS`` and `
 """
 
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Self
 
@@ -190,18 +191,17 @@ class SessionKnn:
 
         Without a current visit the customer's newest interactions stand in for it.
         """
-        past = len(history.item) - 1
-        visit = np.flatnonzero(history.in_session)[::-1] if history.in_session.any() else range(past, -1, -1)
+        visit = np.flatnonzero(history.in_session) if history.in_session.any() else np.arange(len(history.item))
         newest: dict[int, int] = {}
-        for position in visit:
-            item = int(history.item[position])
+        for position, item in zip(visit[::-1].tolist(), history.item[visit[::-1]].tolist(), strict=True):
             if item not in newest and 0 <= item < len(self.item_weight):
-                newest[item] = int(position)
+                newest[item] = position
                 if len(newest) == self.settings.length:
                     break
         return np.array(list(newest), np.int32), np.array(list(newest.values()), np.int32)
 
 
+@cache
 def _click_weights(n: int, scale: float) -> Floats:
     """Weight of the click ``d`` places from the last one, d = 0 … n-1."""
     if scale > 0:
@@ -209,6 +209,7 @@ def _click_weights(n: int, scale: float) -> Floats:
     return (np.arange(n, 0, -1) / n).astype(np.float32)
 
 
+@cache
 def _match_weights(n: int, linear: bool) -> Floats:
     if not linear:
         return np.ones(n, np.float32)
