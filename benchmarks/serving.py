@@ -7,6 +7,10 @@ promoted), starts ``shopfloor serve`` as its own process, and asks from another 
 schedule and timed from the moment they were due, so that a slow server cannot slow the questions down. Latencies are
 those of all runs together. The CPU of a request is that of the median run, beside it that of the cheapest: whoever
 shares the machine makes a core slower for seconds on end, and never faster.
+
+In the row ``busy`` each answer is followed by the next question, which tells what an answer costs once the core runs.
+At a rate the core sleeps between requests, and that of a virtual machine wakes cold: the same work then costs up to
+twice the CPU.
 """
 
 import argparse
@@ -28,6 +32,8 @@ import psutil
 
 from benchmarks.serving_shop import MARKETS, N_CUSTOMERS, N_PRODUCTS, SEED, prepare
 
+IN_FLIGHT = 4
+"""Questions under way at a time in the row ``busy``."""
 COLUMNS = (
     "requests", "errors", "p50_ms", "p95_ms", "p99_ms", "max_ms", "cpu_ms_per_request", "cpu_ms_least", "rss_mb",
 )  # fmt: skip
@@ -71,10 +77,10 @@ def measure(environ: dict[str, str], rate: float, seconds: float, runs: int) -> 
         process = psutil.Process(server.pid)
         ask(port, rate, 3)
         rows = {}
-        for each in (rate, rate / 3):
-            progress(f"{each:g}/s, {runs} times {seconds:g} s")
-            rows[f"{each:g}/s"] = row_of([one_run(process, port, each, seconds) for _ in range(runs)])
-            rows[f"{each:g}/s"]["rss_mb"] = round(process.memory_info().rss / 1e6)
+        for name, each in (("busy", 0.0), (f"{rate:g}/s", rate), (f"{rate / 3:g}/s", rate / 3)):
+            progress(f"{name}, {runs} times {seconds:g} s")
+            rows[name] = row_of([one_run(process, port, each, seconds) for _ in range(runs)])
+            rows[name]["rss_mb"] = round(process.memory_info().rss / 1e6)
         return {"products": N_PRODUCTS, "customers": N_CUSTOMERS, "online": environ["SHOPFLOOR_ONLINE"], "rows": rows}
     finally:
         server.terminate()
@@ -169,12 +175,11 @@ class Connection(asyncio.Protocol):
 
 
 async def generate(address: str, rate: float, seconds: float) -> dict[str, Any]:
+    """Ask at a rate, or with a rate of 0 as fast as answers come."""
     host, _, port = address.partition(":")
     loop = asyncio.get_running_loop()
     free = [(await loop.create_connection(Connection, host, int(port)))[1] for _ in range(32)]
     random = np.random.default_rng(SEED)
-    due = np.cumsum(random.exponential(1 / rate, int(rate * seconds)))
-    customers = random.integers(0, N_CUSTOMERS, len(due)).tolist()
     latencies: list[float] = []
     errors: list[str] = []
     start = loop.time() + 0.1
@@ -194,14 +199,25 @@ async def generate(address: str, rate: float, seconds: float) -> dict[str, Any]:
         if status != 200 or (answer is not None and (answer["degraded"] or len(answer["items"]) != 20)):
             errors.append(body.decode()[:300])
 
-    tasks = []
-    for moment, customer in zip((start + due).tolist(), customers, strict=True):
-        await asyncio.sleep(moment - loop.time())
-        tasks.append(asyncio.create_task(one(moment, customer)))
-    await asyncio.gather(*tasks)
+    async def on_schedule() -> None:
+        due = start + np.cumsum(random.exponential(1 / rate, int(rate * seconds)))
+        tasks = []
+        for moment, customer in zip(due.tolist(), random.integers(0, N_CUSTOMERS, len(due)).tolist(), strict=True):
+            await asyncio.sleep(moment - loop.time())
+            tasks.append(asyncio.create_task(one(moment, customer)))
+        await asyncio.gather(*tasks)
+
+    async def without_pause() -> None:
+        while loop.time() < start + seconds:
+            await one(loop.time(), int(random.integers(0, N_CUSTOMERS)))
+
+    if rate:
+        await on_schedule()
+    else:
+        await asyncio.gather(*(without_pause() for _ in range(IN_FLIGHT)))
     for error in errors[:3]:
         print(error, file=sys.stderr)
-    return {"requests": len(due), "errors": len(errors), "latencies": latencies}
+    return {"requests": len(latencies) + len(errors), "errors": len(errors), "latencies": latencies}
 
 
 def question(address: str, customer: int) -> bytes:
