@@ -22,7 +22,7 @@ from benchmarks.machinery import progress
 
 
 def accuracy(found: Mapping[str, Any]) -> list[Figure]:
-    """A figure for each row of ``benchmarks.accuracy``."""
+    """A figure for each row of ``benchmarks.accuracy``; a gain is reached where its interval lies above zero too."""
     return [
         Figure(
             f"{row['data']}: {row['row']['model']} {row['row']['metric']}@{row['row']['k']}",
@@ -30,8 +30,10 @@ def accuracy(found: Mapping[str, Any]) -> list[Figure]:
             target=row["target"],
             at_least=True,
             required=row["required"],
+            note=f"95 % interval {row['row']['low']:.4f} to {row['row']['high']:.4f}",
             popular=None if row["gain"] else row["popular"],
             published=row["published"],
+            reached=row["reached"],
         )
         for row in found["rows"]
     ]

@@ -31,12 +31,16 @@ class Figure:
     """The same of plain popularity, where that can be said."""
     published: str = ""
     """What others published of the same."""
+    reached: bool | None = None
+    """What the benchmark itself found, where its target asks for more than the value: a gain must be surely one."""
 
     @property
     def met(self) -> bool | None:
         """Whether the target is reached; None without a target or a measurement."""
         if self.target is None or self.measured is None:
             return None
+        if self.reached is not None:
+            return self.reached
         return self.measured >= self.target if self.at_least else self.measured <= self.target
 
     @property
@@ -67,7 +71,8 @@ def table(title: str, figures: Sequence[Figure]) -> Table:
     for figure in figures:
         measured = "skipped" if figure.measured is None else f"{_short(figure.measured)} {figure.unit}".strip()
         target = "" if figure.target is None else f"{'>=' if figure.at_least else '<='} {_short(figure.target)}"
-        last = figure.note if figure.measured is None else figure.command or figure.note
+        told = figure.note if figure.measured is None or figure.missed else ""
+        last = told or figure.command or figure.note
         popular = "" if figure.popular is None else _short(figure.popular)
         cells = [measured, *((popular,) if beside else ()), target, _verdict(figure)]
         drawn.add_row(figure.what, *cells, *((figure.published,) if beside else ()), last)

@@ -1,12 +1,16 @@
 """When a measured figure counts as reached, and what a run of benchmarks ends with."""
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.__main__ import accuracy, serving
+from benchmarks.accuracy import Result
 from benchmarks.figures import Figure, document, from_document, report, skipped
+from training.evaluation.evaluation import Row
 
 
 class TestTargets:
@@ -54,8 +58,28 @@ class TestDocumentsOfOtherBenchmarks:
         ]
 
     def test_accuracy_keeps_which_targets_are_required(self) -> None:
-        row = {"model": "als", "metric": "recall", "k": 20, "value": 0.1}
-        found = {"data": "gowalla", "row": row, "target": 0.2, "gain": False, "popular": 0.04, "published": "Gorse .01"}
-        required, goal = accuracy({"rows": [found | {"required": True}, found | {"required": False}]})
+        found = accuracy_row(value=0.1, target=0.2) | {"reached": False}
+        required, goal = accuracy({"rows": [found, found | {"required": False}]})
         assert (required.missed, goal.missed) == (True, False)
         assert required.what == "gowalla: als recall@20"
+
+    @pytest.mark.parametrize(("low", "met"), [(0.001, True), (-0.001, False)])
+    def test_a_gain_is_met_only_where_its_interval_lies_above_zero(
+        self, low: float, met: bool, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        row = accuracy_row(value=0.019, target=0.015, low=low, gain=True)
+        result = Result(**row | {"row": Row(**row["row"])})
+        found = json.loads(json.dumps(asdict(result) | {"reached": result.reached}))
+        (figure,) = (replace(figure, command="python -m x") for figure in accuracy({"rows": [found]}))
+        assert (figure.met, figure.missed) == (met, not met)
+        assert figure.note == f"95 % interval {low:.4f} to 0.0300"
+        assert from_document(document([figure])) == [figure]
+        assert report("all", [figure], None) == (0 if met else 1)
+        assert ("interval" in capsys.readouterr().out) is not met
+
+
+def accuracy_row(*, value: float, target: float, low: float = 0.05, gain: bool = False) -> dict[str, Any]:
+    """A result of ``benchmarks.accuracy`` in its JSON, but for whether it is reached."""
+    row = {"model": "als", "metric": "recall", "k": 20, "value": value, "low": low, "high": 0.03, "n": 100}
+    told = {"popular": 0.04, "target": target, "published": "Gorse .01", "required": True, "gain": gain}
+    return {"data": "gowalla", "row": row, **told}
