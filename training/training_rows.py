@@ -1,4 +1,8 @@
-"""Which customer, item and moment a training set asks features for, and the label of each row."""
+"""Which customer, item and moment a training set asks features for, and the label of each row.
+
+What came with consent withheld is in no row and labels none. Bots are in it, for people to see and leave out: only
+``shopfloor train`` knows what it lets pass.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -27,6 +31,7 @@ _INTERACTIONS: Final = """
     FROM (SELECT *, unnest(items) AS item FROM read_parquet($events, union_by_name = true)),
          (SELECT map($names, $actions) AS kinds)
     WHERE list_contains($names, event_name) AND event_time >= $since AND event_time < $until
+      AND coalesce(consent.personalisation, true)
     ORDER BY event_timestamp LIMIT $most"""
 
 _EXPOSURES: Final = """
@@ -34,7 +39,7 @@ _EXPOSURES: Final = """
         SELECT recommendation_id, item.item_id, bool_or(event_name = 'purchase') AS bought,
                bool_or(event_name IN ('view_item', 'select_item')) AS clicked
         FROM (SELECT *, unnest(items) AS item FROM read_parquet($events, union_by_name = true))
-        WHERE recommendation_id IS NOT NULL GROUP BY ALL)
+        WHERE recommendation_id IS NOT NULL AND coalesce(consent.personalisation, true) GROUP BY ALL)
     SELECT customer_key, shown.item_id, shown_at AS event_timestamp, placement, market, answer.recommendation_id,
            shown.position, shown.score, shown.propensity,
            coalesce(clicked, false) AS clicked, coalesce(bought, false) AS bought

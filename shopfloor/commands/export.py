@@ -29,7 +29,8 @@ def training_set(
 ) -> None:
     """Rows of customer, item, moment and label with every feature as it was known at that moment.
 
-    Features come from the tables that `shopfloor materialize` made; run it first.
+    Features come from the tables that `shopfloor materialize` made; run it first. What came with consent withheld is
+    left out; bots are not.
     """
     from feature_repo.errors import BadInput
     from feature_repo.store import open_store

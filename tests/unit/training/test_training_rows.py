@@ -14,14 +14,20 @@ from ingestion.sinks.rows import table_of
 from tests.builders import NOW, event, record
 from training.training_rows import Rows, training_rows
 
+WITHHELD = {"personalisation": False}
+
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    """An answer that showed a tent and a stove; the tent was clicked, and bought on the next day."""
+    """An answer that showed a tent and a stove; the tent was clicked, and bought on the next day.
+
+    The stove was clicked without consent to be learnt from.
+    """
     events = [
         event(60, event_id="e1", recommendation_id="r1", items=[{"item_id": "tent"}]),
         event(86400, event_id="e2", event_name="purchase", transaction_id="t", items=[{"item_id": "tent"}]),
         event(90000, event_id="e3", event_name="search", search_term="stove", items=[]),
+        event(70, event_id="e4", recommendation_id="r1", items=[{"item_id": "stove"}], consent=WITHHELD),
     ]
     shown = [
         ExposedItem(item_id=item, position=place, score=1.0, propensity=0.5, reason="popular")
@@ -29,9 +35,9 @@ def lake(tmp_path: Path) -> Lake:
     ]
     answer = Exposure(recommendation_id="r1", shown_at=NOW, customer_key="u:anna", placement="home", items=tuple(shown))
     lake = Lake(str(tmp_path))
-    origins = [record(offset) for offset in range(3)]
+    origins = [record(offset) for offset in range(4)]
     rows = table_of([to_log(one) for one in events], origins, EVENTS_SCHEMA)
-    lake.append("events", rows, Source("log", "events"), {0: 3})
+    lake.append("events", rows, Source("log", "events"), {0: 4})
     rows = table_of([to_log(answer)], origins[:1], EXPOSURES_SCHEMA)
     lake.append("exposures", rows, Source("log", "exposures"), {0: 1})
     return lake
@@ -55,6 +61,11 @@ class TestTrainingRows:
         assert dict(zip(frame["item_id"], frame["clicked"], strict=True)) == {"tent": True, "stove": False}
         assert not frame["bought"].any()  # the purchase did not name the answer
         assert (frame["propensity"] == 0.5).all()
+
+    def test_what_came_without_consent_is_in_no_row_and_labels_none(self, lake: Lake) -> None:
+        assert "stove" not in set(rows_of(lake, Rows.INTERACTIONS)["item_id"])
+        shown = rows_of(lake, Rows.EXPOSURES).set_index("item_id")
+        assert not shown.loc["stove", "clicked"]
 
     def test_the_window_holds_its_start_and_not_its_end(self, lake: Lake) -> None:
         moment = NOW + timedelta(seconds=60)
