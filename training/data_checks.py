@@ -17,7 +17,8 @@ from training.traffic import TENTHS, Traffic, popularity_tenths, replayed_traffi
 
 DAY_SECONDS: Final = 86_400
 LEAST_NEW: Final = 1000
-"""Fewer interactions since the champion's last one say nothing about what has changed lately."""
+"""Fewer interactions since the champion's last one say nothing about kinds and markets lately; where fewer were to be
+expected, their number says nothing either."""
 ABSENT: Final = 1e-4
 """The share that a part nobody has counts with: its logarithm must not be infinite."""
 
@@ -51,10 +52,11 @@ class DataShift(BaseModel):
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     since: int
-    """Interactions since the champion's last one. With LEAST_NEW over a day or more, kinds, markets and the drop are
-    measured on them alone, so that what stopped yesterday is not hidden by the year before; else on all."""
+    """Interactions since the champion's last one. With LEAST_NEW over a day or more, kinds and markets are measured on
+    them alone, so that what stopped yesterday is not hidden by the year before; else on all."""
     drop: float
-    """Share of interactions a day that is missing: .2 is a fifth fewer, below 0 are more."""
+    """Share of interactions a day that is missing: .2 is a fifth fewer, below 0 are more. Since the champion's last
+    one, where that is a day or more and LEAST_NEW were to be expected, however few came; else of all."""
     psi: dict[str, float]
     """Population stability index of ``event kinds``, ``markets`` and ``item popularity``."""
     moved: dict[str, str]
@@ -84,9 +86,10 @@ def shift_between(
     tenth = np.array([tenth_of.get(item, TENTHS) for item in interactions.item_ids.tolist()], np.int64)
     whole = _profile(interactions, np.ones(len(interactions), np.bool_), tenth)
     new = interactions.time > champion.last
-    told = new.sum() >= LEAST_NEW and whole.last - champion.last >= DAY_SECONDS
-    lately = _profile(interactions, new, tenth) if told else whole
-    days = _days(champion.last, lately.last) if told else _days(lately.first, lately.last)
+    a_day_passed = whole.last - champion.last >= DAY_SECONDS
+    lately = _profile(interactions, new, tenth) if a_day_passed and new.sum() >= LEAST_NEW else whole
+    expected = champion.a_day * _days(champion.last, whole.last)
+    missing = 1 - new.sum() / expected if a_day_passed and expected >= LEAST_NEW else 1 - whole.a_day / champion.a_day
     compared: dict[str, tuple[Mapping[str, int], Mapping[str, int]]] = {
         "event kinds": (champion.kinds, lately.kinds),
         "markets": (champion.markets, lately.markets),
@@ -95,7 +98,7 @@ def shift_between(
     found = {name: stability(before, now) for name, (before, now) in compared.items()}
     return DataShift(
         since=int(new.sum()),
-        drop=1 - lately.interactions / days / champion.a_day,
+        drop=float(missing),
         psi={name: psi for name, (psi, _) in found.items()},
         moved={name: moved for name, (_, moved) in found.items()},
     )

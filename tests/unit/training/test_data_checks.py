@@ -74,6 +74,13 @@ def test_half_of_the_events_lost_lately_is_seen_through_a_long_window() -> None:
     assert found.drop == pytest.approx(0.6, abs=0.02)
 
 
+def test_a_stream_of_which_nearly_nothing_is_left_is_seen_though_little_came_to_see_it_by() -> None:
+    champion = shop(days=90)
+    found = shift(champion, joined(champion, shop(days=30, a_day=1, first_day=190)))
+    assert found.since == 30
+    assert found.drop > 0.99
+
+
 def test_purchases_that_stopped_are_named() -> None:
     champion, later = shop(days=30), shop(days=7, first_day=130)
     found = shift(champion, joined(champion, replace(later, kind=np.full(len(later), Kind.VIEW, np.int8))))
