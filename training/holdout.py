@@ -1,6 +1,7 @@
 """The hold-out: the latest sessions, kept from a first fit so that a version can be compared before it is used.
 
-The split is one moment for the whole shop: what is asked lies after everything that was learnt from.
+The split is one moment for the whole shop: what is asked lies after everything that was learnt from. A session that
+goes on over that moment is not learnt from, and asked about only from then on.
 """
 
 import time
@@ -31,7 +32,8 @@ class Question:
 
 
 def split(interactions: Interactions, share: float, most: int, seed: int) -> tuple[Interactions, list[Question]]:
-    """The interactions of all but the latest ``share`` of sessions, and about ``most`` questions about those."""
+    """The interactions of all but the sessions that end latest, ``share`` of them, and about ``most`` questions about
+    what happened in those after all that is learnt from."""
     end = np.zeros(interactions.n_sessions, np.int64)
     np.maximum.at(end, interactions.session, interactions.time)
     cut = np.quantile(end, 1.0 - share, method="lower")
@@ -43,6 +45,7 @@ def split(interactions: Interactions, share: float, most: int, seed: int) -> tup
 
 
 def _questions(interactions: Interactions, earlier: Interactions, sessions: Ints) -> list[Question]:
+    learnt_until = earlier.time.max(initial=0)
     by_user = np.lexsort((earlier.time, earlier.user))
     user_start = np.searchsorted(earlier.user[by_user], np.arange(interactions.n_users + 1))
     start = np.searchsorted(interactions.session, sessions)
@@ -57,6 +60,8 @@ def _questions(interactions: Interactions, earlier: Interactions, sessions: Ints
         time = np.concatenate([past.time, interactions.time[first:last]])
         in_session = np.arange(len(item)) >= len(past.item)
         for at in range(max(len(past.item), 1), len(item)):
+            if time[at] <= learnt_until:
+                continue
             history = History(
                 item=item[:at],
                 kind=kind[:at],

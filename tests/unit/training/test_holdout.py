@@ -21,6 +21,15 @@ def test_what_is_asked_lies_after_all_that_was_learnt() -> None:
     assert all(question.history.time[-1] < question.history.now for question in questions)
 
 
+def test_a_session_that_goes_on_over_the_split_is_asked_about_only_after_it() -> None:
+    rows = [("anna", 1, "a", 10), ("anna", 1, "b", 11), ("bert", 2, "c", 5), ("bert", 2, "d", 8), ("bert", 2, "e", 90)]
+    visits = from_frame(pd.DataFrame(rows, columns=["user", "session", "item", "time"]))
+    earlier, questions = split(visits, share=0.5, most=10, seed=0)
+    assert [visits.item_ids[item] for item in earlier.item] == ["a", "b"]
+    assert [visits.item_ids[question.item] for question in questions] == ["e"]
+    assert [visits.item_ids[item] for item in questions[0].history.item] == ["c", "d"]
+
+
 def test_a_customer_who_came_before_is_asked_from_the_first_click_on() -> None:
     rows = [("anna", 1, "a", 10), ("anna", 1, "b", 11), ("anna", 2, "c", 90), ("anna", 2, "d", 91)]
     visits = from_frame(pd.DataFrame(rows, columns=["user", "session", "item", "time"]))
