@@ -39,7 +39,7 @@ EXAMPLES = """
 
   One file with times, cut where the last tenth of its time begins, and a page for those who train no models:
 
-    shopfloor evaluate --protocol sessions --split temporal --data clicks.parquet
+    shopfloor evaluate --protocol sessions --data clicks.parquet
       --model session_knn --model popular --items items.parquet --report report.html
 
 Files are Parquet, CSV or JSON lines; a column that --columns leaves out is looked for under our own name (session,
@@ -64,9 +64,9 @@ def evaluate(
     model: Annotated[list[str], typer.Option(help="Candidate model; may be repeated.")],
     train: Annotated[Path | None, typer.Option(help="File to fit on; its items are the catalogue.")] = None,
     test: Annotated[Path | None, typer.Option(help="File with what happened next.")] = None,
-    split: Annotated[str | None, typer.Option(help="temporal: cut --data at one moment, instead of two files.")] = None,
-    data: Annotated[Path | None, typer.Option(help="File to cut; needs times.")] = None,
-    share: Annotated[float, typer.Option(help="With --split, the last part of the time, which is asked about.")] = 0.1,
+    split: Annotated[str | None, typer.Option(help="How --data is cut: temporal, at one moment; the default.")] = None,
+    data: Annotated[Path | None, typer.Option(help="One file instead of two, cut in time; needs times.")] = None,
+    share: Annotated[float, typer.Option(help="With --data, the last part of the time, which is asked about.")] = 0.1,
     items: Annotated[Path | None, typer.Option(help="File of items: category, parent_category, price, name.")] = None,
     columns: Annotated[str, typer.Option(help="Our names for the files' columns: session=SessionId,item=ItemId")] = "",
     k: Annotated[list[int] | None, typer.Option(help="Length of the list, 20 if not given; may be repeated.")] = None,

@@ -64,16 +64,28 @@ def read_source(
     target: Kind | None = None,
     exclude: Exclude | None = None,
 ) -> Source:
-    """Read ``train`` and ``test``, or cut ``data``; BadInput when what is given does not fit together."""
-    if split is None:
-        if train is None or test is None or data is not None:
-            raise BadInput("give --train FILE and --test FILE, or --split temporal and --data FILE")
-        task = read_task(protocol, train, test, columns, seed, target, exclude)
-        return Source(task, protocol, train.name, test.name)
-    if split != TEMPORAL:
+    """Cut ``data`` in time, or read ``train`` and ``test``; BadInput when what is given does not fit together."""
+    if split not in (None, TEMPORAL):
         raise BadInput(f"--split {split}: known is {TEMPORAL}")
-    if data is None or train is not None or test is not None:
-        raise BadInput("--split temporal cuts one file: give --data FILE, and neither --train nor --test")
+    if data is not None or split is not None:
+        if data is None or train is not None or test is not None:
+            raise BadInput("one file is cut in time: give --data FILE, and neither --train nor --test")
+        return _cut_in_time(protocol, data, share, columns, seed, target, exclude)
+    if train is None or test is None:
+        raise BadInput("give --data FILE, which is cut in time, or --train FILE and --test FILE, which are cut already")
+    task = read_task(protocol, train, test, columns, seed, target, exclude)
+    return Source(task, protocol, train.name, test.name)
+
+
+def _cut_in_time(
+    protocol: Protocol,
+    data: Path,
+    share: float,
+    columns: Mapping[str, str],
+    seed: int,
+    target: Kind | None,
+    exclude: Exclude | None,
+) -> Source:
     cut = read_split(protocol, data, columns, share, seed, target, exclude)
     notes = [f"The file was cut at {moment(cut.moment)} UTC: what came before was learnt from, the rest asked about."]
     if cut.left_out:

@@ -82,6 +82,19 @@ def test_one_file_is_cut_in_time_and_explained_on_a_page(files: tuple[Path, Path
     assert not any("slice" in row for row in rows)
 
 
+def test_one_file_is_cut_in_time_unless_told_otherwise(files: tuple[Path, Path], tmp_path: Path) -> None:
+    columns = "session=SessionId,item=ItemId,time=Time"
+    command = ["evaluate", "--protocol", "sessions", "--data", str(files[0]), "--columns", columns]
+    found = []
+    for number, split in enumerate(([], ["--split", "temporal", "--share", "0.1"])):
+        out = tmp_path / f"rows{number}.json"
+        told = [*command, *split, "--model", "popular", "--json", str(out)]
+        result = CliRunner().invoke(app, told, catch_exceptions=False)
+        assert "The file was cut at" in result.stderr
+        found.append(json.loads(out.read_text())["rows"])
+    assert found[0] == found[1]
+
+
 def test_prices_of_the_items_file_give_the_share_of_money(files: tuple[Path, Path], tmp_path: Path) -> None:
     items, out = tmp_path / "items.csv", tmp_path / "rows.json"
     items.write_text("ItemId,category,price\na,tea,1\nb,tea,1\nc,,3\n")
@@ -94,11 +107,13 @@ def test_prices_of_the_items_file_give_the_share_of_money(files: tuple[Path, Pat
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([], "give --train FILE and --test FILE, or --split temporal and --data FILE"),
-        (["--data", "x.csv"], "or --split temporal and --data FILE"),
+        ([], "give --data FILE, which is cut in time, or --train FILE and --test FILE"),
+        (["--train", "x.csv"], "give --data FILE, which is cut in time, or --train FILE and --test FILE"),
+        (["--data", "x.csv", "--test", "x.csv"], "neither --train nor --test"),
+        (["--split", "temporal"], "one file is cut in time: give --data FILE"),
+        (["--split", "temporal", "--train", "x.csv", "--test", "x.csv"], "neither --train nor --test"),
         (["--split", "random", "--data", "x.csv"], "--split random: known is temporal"),
-        (["--split", "temporal", "--train", "x.csv", "--data", "x.csv"], "neither --train nor --test"),
-        (["--split", "temporal", "--data", "x.csv", "--share", "1"], "--share 1.0"),
+        (["--data", "x.csv", "--share", "1"], "--share 1.0"),
     ],
 )
 def test_files_that_do_not_fit_together_are_refused(given: list[str], message: str) -> None:
@@ -136,7 +151,7 @@ def test_a_file_that_is_not_there(files: tuple[Path, Path]) -> None:
 def test_help_shows_examples_and_every_metric() -> None:
     result = CliRunner().invoke(app, ["evaluate", "--help"])
     assert "--protocol baskets" in result.stdout
-    assert "--split temporal" in result.stdout
+    assert "--data clicks.parquet" in result.stdout
     assert all(metric in result.stdout for metric in Metric)
 
 
