@@ -30,6 +30,7 @@ from training.candidates import MODELS
 from training.candidates.als import Als
 from training.candidates.candidate import CandidateModel, propose_all
 from training.evaluation.bootstrap import Interval, draw_means, interval
+from training.evaluation.protocol import shuffled
 from training.folds import before
 from training.interactions import EVENT, SESSION, TIME, USER, Interactions, Ints, from_frame
 from training.model_settings import ModelSettings
@@ -91,7 +92,7 @@ def read_orders(file: Path) -> Interactions:
     frame[SESSION] = opens.cumsum().reindex(frame.index)
     frame[EVENT] = np.int8(Kind.BUY)
     frame["market"] = frame["country"].map(MARKETS).fillna(REST)
-    return from_frame(frame)
+    return shuffled(from_frame(frame), SEED)
 
 
 def measure(orders: list[NextOrder], lists: dict[str, list[Ints]], markets: tuple[str, ...]) -> Iterator[Row]:

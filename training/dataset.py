@@ -78,6 +78,7 @@ FROM (
 )
 """  # noqa: S608  # made of constants
 
+# Items in no order that says anything: models order equal scores by item number, and an id often tells an item's age.
 _VOCABULARIES: Final = """
 CREATE TEMP TABLE customers AS
 SELECT customer, (row_number() OVER (ORDER BY customer) - 1)::INT AS user_code FROM visits GROUP BY customer;
@@ -89,7 +90,7 @@ SELECT event_id, time_us, kind, customer, session, market,
        unnest(items).item_id AS item_id, generate_subscripts(items, 1) AS place
 FROM visits;
 CREATE TEMP TABLE vocabulary AS
-SELECT item_id, (row_number() OVER (ORDER BY item_id) - 1)::INT AS item_code
+SELECT item_id, (row_number() OVER (ORDER BY hash(item_id), item_id) - 1)::INT AS item_code
 FROM (SELECT item_id FROM lines UNION SELECT item_id FROM assortment WHERE offered);
 CREATE TEMP TABLE markets AS
 SELECT market, (row_number() OVER (ORDER BY market) - 1)::INT AS market_code

@@ -43,7 +43,7 @@ def test_only_what_shows_interest_counts_and_by_its_kind(write: Write) -> None:
 def test_an_order_of_several_items_keeps_their_order(write: Write) -> None:
     dataset = read_dataset(write(an_event(0, ["tea", "cup", "ax"], "purchase"), an_event(1, "tea")))
     assert sessions_of(dataset) == [["tea", "cup", "ax", "tea"]]
-    assert dataset.interactions.item_ids.tolist() == ["ax", "cup", "tea"]
+    assert sorted(dataset.interactions.item_ids.tolist()) == ["ax", "cup", "tea"]
 
 
 def test_without_a_session_id_a_pause_of_half_an_hour_starts_a_session(write: Write) -> None:
@@ -78,7 +78,7 @@ def test_what_a_device_did_before_its_login_belongs_to_the_account(write: Write)
 def test_withheld_consent_keeps_an_event_out(write: Write) -> None:
     withheld = {"analytics": True, "personalisation": False}
     dataset = read_dataset(write(an_event(0, "a", consent=withheld), an_event(1, "b"), an_event(2, "c", consent=None)))
-    assert dataset.interactions.item_ids.tolist() == ["b", "c"]
+    assert sorted(dataset.interactions.item_ids.tolist()) == ["b", "c"]
 
 
 def test_markets_are_numbered_and_may_be_missing(write: Write) -> None:
@@ -91,7 +91,7 @@ def test_markets_are_numbered_and_may_be_missing(write: Write) -> None:
 def test_a_customer_who_acts_like_a_bot_is_left_out_and_named(write: Write) -> None:
     bot = [an_event(second / 60, "a", user_id="bot", event_id=f"bot {second}") for second in range(51)]
     dataset = read_dataset(write(*bot, an_event(0, "b")), most_events_a_day=50)
-    assert dataset.interactions.item_ids.tolist() == ["b"]
+    assert sorted(dataset.interactions.item_ids.tolist()) == ["b"]
     assert [str(bot) for bot in dataset.left_out] == ["u:bot: 51 events, 51 of them in one day"]
     assert read_dataset(write(*bot), most_events_a_day=51).left_out == ()
 
@@ -104,10 +104,10 @@ def test_a_shop_of_bots_only_is_refused(write: Write) -> None:
 def test_the_window_counts_back_from_the_newest_interaction(write: Write) -> None:
     day = 24 * 60
     files = write(an_event(0, "old"), an_event(8 * day, "new"), an_event(9 * day, "newest"))
-    assert read_dataset(files, window_days=2).interactions.item_ids.tolist() == ["new", "newest"]
+    assert sorted(read_dataset(files, window_days=2).interactions.item_ids.tolist()) == ["new", "newest"]
     until = NOON + timedelta(days=8, hours=1)
     dataset = read_dataset(files, until=until, window_days=30)
-    assert dataset.interactions.item_ids.tolist() == ["new", "old"]
+    assert sorted(dataset.interactions.item_ids.tolist()) == ["new", "old"]
     assert (dataset.first_event, dataset.last_event) == (NOON, NOON + timedelta(days=8))
 
 
