@@ -54,15 +54,15 @@ CREATE TEMP TABLE assortment (
 _TREE: Final = """
 CREATE TEMP TABLE tree AS
 WITH nodes AS (
-    SELECT DISTINCT ON (taxonomy_version, category_id) taxonomy_version, category_id, parent_id, size
+    SELECT DISTINCT ON (taxonomy_version, category_id) taxonomy_version, category_id, parent_id, name, size
     FROM read_parquet($files, union_by_name = true) ORDER BY taxonomy_version, category_id, log_offset DESC
 ), whole AS (
     SELECT taxonomy_version FROM nodes GROUP BY taxonomy_version HAVING count(*) = max(size)
 )
-SELECT category_id, parent_id FROM nodes WHERE taxonomy_version = (SELECT max(taxonomy_version) FROM whole)
+SELECT category_id, parent_id, name FROM nodes WHERE taxonomy_version = (SELECT max(taxonomy_version) FROM whole)
 """
 
-_NO_TREE: Final = "CREATE TEMP TABLE tree (category_id VARCHAR, parent_id VARCHAR)"
+_NO_TREE: Final = "CREATE TEMP TABLE tree (category_id VARCHAR, parent_id VARCHAR, name VARCHAR)"
 
 _OF_ITEMS: Final = """
 SELECT
@@ -73,10 +73,25 @@ SELECT
     if(category_id IS NULL, -1, dense_rank() OVER (ORDER BY category_id NULLS LAST) - 1)::INT AS category,
     if(above IS NULL, -1, dense_rank() OVER (ORDER BY above NULLS LAST) - 1)::INT AS parent
 FROM (
-    SELECT *, coalesce(parent_id, category_id) AS above
+    SELECT assortment.*, item_code, coalesce(parent_id, category_id) AS above
     FROM vocabulary LEFT JOIN assortment USING (item_id) LEFT JOIN tree USING (category_id)
 )
 ORDER BY item_code
+"""
+
+
+# In the order of their numbers. Two of one name are told apart by their ids.
+_PARENTS: Final = """
+WITH above AS (
+    SELECT DISTINCT coalesce(parent_id, category_id) AS category_id
+    FROM vocabulary JOIN assortment USING (item_id) LEFT JOIN tree USING (category_id) WHERE category_id IS NOT NULL
+)
+SELECT CASE
+    WHEN name IS NULL THEN category_id
+    WHEN count(*) OVER (PARTITION BY name) > 1 THEN name || ' (' || category_id || ')'
+    ELSE name
+END
+FROM above LEFT JOIN tree USING (category_id) ORDER BY category_id
 """
 
 
@@ -108,7 +123,10 @@ def described(connection: duckdb.DuckDBPyConnection) -> tuple[Taxonomy | None, C
         published=_plain(columns["published"], np.int64),
     )
     category, parent = (_plain(columns[name], np.int32) for name in ("category", "parent"))
-    return Taxonomy(category, parent) if (category >= 0).any() else None, content
+    if not (category >= 0).any():
+        return None, content
+    parents = tuple(str(row[0]) for row in connection.execute(_PARENTS).fetchall())
+    return Taxonomy(category, parent, parents), content
 
 
 def _plain(column: Any, dtype: type[Any]) -> npt.NDArray[Any]:

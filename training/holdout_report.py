@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from training.evaluation import evaluation
+from training.evaluation.catalogue import Catalogue
 from training.evaluation.comparison import Setting, compared, model_rows
 from training.evaluation.report import render
 from training.evaluation.slices import slices_of
@@ -35,8 +36,9 @@ def holdout_report(
     """HTML, complete in itself. ``comparison`` holds at least one recipe's answers to ``questions``, one or more."""
     task = task_of(questions, earlier)
     answers = [_counted(NAMES.get(name, name), found, task) for name, found in comparison.answers.items()]
-    found = model_rows(answers, task, [K], None, seed)
-    return render(compared(_setting(task, made_at), answers, task, found, slices_of(task), K, seed))
+    catalogue = Catalogue.of(earlier)
+    found = model_rows(answers, task, [K], catalogue, seed)
+    return render(compared(_setting(task, made_at), answers, task, found, slices_of(task, catalogue), K, seed))
 
 
 def task_of(questions: list[Question], earlier: Interactions) -> Task:
@@ -62,6 +64,7 @@ def task_of(questions: list[Question], earlier: Interactions) -> Task:
         exclude=Exclude.NONE,
         metrics=(Metric.HR, Metric.MRR, Metric.COVERAGE),
         new_customer=np.array([bool(history.in_session.all()) for history in histories]),
+        in_visit=np.concatenate([history.in_session for history in histories]),
     )
 
 

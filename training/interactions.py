@@ -31,6 +31,8 @@ class Taxonomy:
 
     category: Ints
     parent: Ints
+    parents: tuple[str, ...] = ()
+    """What people call each parent; empty where nobody said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What an items file says of the items of a task: product line, category, price, name."""
+"""What is known of the items of a task, from an items file or the lake: product line, category, price, name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -53,11 +53,28 @@ class Catalogue:
             name=tuple(str(name) for name in rows.get(NAME, nothing).fillna("")),
         )
 
+    @classmethod
+    def of(cls, interactions: Interactions) -> Self | None:
+        """What the interactions say of their items themselves; None where they say nothing."""
+        taxonomy, content, n = interactions.taxonomy, interactions.content, interactions.n_items
+        if taxonomy is None and content is None:
+            return None
+        unknown = np.full(n, UNKNOWN, np.int32)
+        line = taxonomy.parent if taxonomy is not None else unknown
+        lines = taxonomy.parents if taxonomy is not None else ()
+        return cls(
+            line=line,
+            category=taxonomy.category if taxonomy is not None else unknown,
+            lines=lines or tuple(str(number) for number in range(int(line.max(initial=UNKNOWN)) + 1)),
+            price=content.price.astype(np.float64) if content is not None else np.full(n, np.nan),
+            name=content.name if content is not None else ("",) * n,
+        )
+
     def describe(self, interactions: Interactions) -> Interactions:
         """The interactions, of the same vocabulary, with what is known of their items."""
         return replace(
             interactions,
-            taxonomy=Taxonomy(self.category, self.line),
+            taxonomy=Taxonomy(self.category, self.line, self.lines),
             content=Content(
                 name=self.name,
                 brand=np.full(len(self.name), UNKNOWN, np.int32),

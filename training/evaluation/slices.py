@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from training.evaluation.catalogue import Catalogue
 from training.evaluation.task import UNKNOWN, Task
-from training.interactions import Interactions, Ints
+from training.interactions import Interactions, Ints, Longs
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
+Steps: TypeAlias = tuple[tuple[int, str], ...]
 
 HEAD: Final = 0.5
 TORSO: Final = 0.8
@@ -42,7 +43,7 @@ def slices_of(task: Task, catalogue: Catalogue | None = None) -> list[Slice]:
 
     Empty slices are left out, and so is a kind all of whose questions lie in one slice: it would repeat the total.
     """
-    kinds = [_customers(task), _items(task), _markets(task), _lengths(task)]
+    kinds = [_customers(task), _items(task), _markets(task), *_lengths(task)]
     if catalogue is not None and catalogue.has_categories:
         kinds.append(_lines(task, catalogue))
     return [part for parts in kinds if len(parts) > 1 for part in parts]
@@ -54,9 +55,16 @@ def _customers(task: Task) -> list[Slice]:
     return _by_question("customer", {"new": task.new_customer, "known": ~task.new_customer}.items())
 
 
-def _lengths(task: Task) -> list[Slice]:
-    length = task.last - task.first
-    kind, steps = ("session", SESSION_LENGTHS) if task.in_session else ("history", HISTORY_LENGTHS)
+def _lengths(task: Task) -> list[list[Slice]]:
+    """By the clicks of the visit, and by what was known of the customer before it; either where the task tells it."""
+    known, clicks = task.last - task.first, task.clicks()
+    if clicks is None:
+        return [_steps("history", HISTORY_LENGTHS, known)]
+    session = _steps("session", ((0, "0"), *SESSION_LENGTHS), clicks)
+    return [session] if task.in_session else [session, _steps("history", HISTORY_LENGTHS, known - clicks)]
+
+
+def _steps(kind: str, steps: Steps, length: Longs) -> list[Slice]:
     step = np.searchsorted([least for least, _ in steps], length, side="right") - 1
     return _by_question(kind, ((name, step == place) for place, (_, name) in enumerate(steps)))
 
@@ -93,7 +101,7 @@ def popularity_classes(train: Interactions) -> Ints:
 
 
 def _lines(task: Task, catalogue: Catalogue) -> list[Slice]:
-    """Items that training lacks are of no known line here: they are asked for in ``item=new`` alone."""
+    """Items of which no line is known, as those that an evaluation's training file lacks, are in none."""
     line = np.append(catalogue.line, np.int32(UNKNOWN))
     _, item = task.right_answers()
     return _by_item(task, "category", _largest(line[item], catalogue.lines), line)

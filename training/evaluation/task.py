@@ -73,6 +73,15 @@ class Task:
     metrics: tuple[Metric, ...]
     new_customer: npt.NDArray[np.bool_] | None = None
     """[q], True where training has nothing of the customer; None where the files do not tell customers apart."""
+    in_visit: npt.NDArray[np.bool_] | None = None
+    """[h], True for what the customer did in the visit of the question; None where it is ``in_session`` for all."""
+
+    def clicks(self) -> Longs | None:
+        """How much of each question's history is of its own visit, int64 [q]; None where nothing tells visits."""
+        if self.in_visit is None:
+            return self.last - self.first if self.in_session else None
+        before = np.concatenate((np.zeros(1, np.int64), np.cumsum(self.in_visit, dtype=np.int64)))
+        return before[self.last] - before[self.first]
 
     def __len__(self) -> int:
         return len(self.first)
@@ -101,7 +110,7 @@ class Task:
             item=item,
             kind=kind,
             time=self.time[rows][known],
-            in_session=np.full(len(item), self.in_session),
+            in_session=np.full(len(item), self.in_session) if self.in_visit is None else self.in_visit[rows][known],
             market=int(market[-1]) if len(market) else -1,
             now=int(self.now[i]),
         )

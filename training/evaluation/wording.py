@@ -99,7 +99,7 @@ SLICES: Final[Mapping[str, tuple[str, str]]] = {
     "history": ("Known interactions of the customer", "How many earlier interactions the model could see."),
     "category": (
         "Product lines",
-        "By the product line of the item that was right. Items new in the test are in no line here.",
+        "By the product line of the item that was right. Items of which no line is known are left out.",
     ),
 }
 """By the kind of slice: its heading and what it is."""

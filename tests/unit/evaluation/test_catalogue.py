@@ -1,14 +1,36 @@
 """The items file, and the models that use it."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from tests.unit.training.candidate_suite import checker_board
 from training.candidates.new_items import NewItems
 from training.candidates.trending import Trending
 from training.evaluation.catalogue import Catalogue
 from training.evaluation.protocol import Protocol, read_task
+from training.interactions import Content, Taxonomy
 from training.models import fit_for
+
+
+def test_what_interactions_know_of_their_items_is_a_catalogue_too() -> None:
+    shop = checker_board(visits=20)
+    assert Catalogue.of(shop) is None
+    n = shop.n_items
+    half = (np.arange(n) % 2).astype(np.int32)
+    placed = Catalogue.of(replace(shop, taxonomy=Taxonomy(np.arange(n, dtype=np.int32), half, ("tea", "coffee"))))
+    assert placed is not None
+    assert (placed.lines, placed.has_categories, placed.has_prices) == (("tea", "coffee"), True, False)
+    nobody_named = Catalogue.of(replace(shop, taxonomy=Taxonomy(half, half)))
+    assert nobody_named is not None
+    assert nobody_named.lines == ("0", "1")
+    content = Content(("",) * n, half, np.full(n, 2.5, np.float32), np.zeros(n, np.int64))
+    priced = Catalogue.of(replace(shop, content=content))
+    assert priced is not None
+    assert (priced.has_categories, priced.has_prices) == (False, True)
+    assert priced.describe(shop).content is not None
 
 
 def test_models_that_know_how_are_told_what_items_are(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Builders of event files as the lake holds them."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -42,10 +44,23 @@ def write_products(folder: Path, *products: dict[str, Any]) -> list[str]:
     return _written(folder / "products.parquet", rows, PRODUCTS_SCHEMA)
 
 
-def write_taxonomy(folder: Path, parents: dict[str, str | None], version: str = "1", size: int = 0) -> list[str]:
+def write_taxonomy(
+    folder: Path,
+    parents: dict[str, str | None],
+    version: str = "1",
+    size: int = 0,
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> list[str]:
     """One file with one version: category to its parent; a ``size`` above theirs leaves it unfinished."""
+    size = size or len(parents)
     rows = [
-        {"category_id": category, "parent_id": parent, "taxonomy_version": version, "size": size or len(parents)}
+        {
+            "category_id": category,
+            "parent_id": parent,
+            "name": names.get(category),
+            "taxonomy_version": version,
+            "size": size,
+        }
         for category, parent in parents.items()
     ]
     return _written(folder / f"taxonomy {version}.parquet", rows, TAXONOMY_SCHEMA)
