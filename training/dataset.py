@@ -29,6 +29,15 @@ END: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 _KINDS: Final = ", ".join(f"('{event}', {int(kind)})" for event, kind in KIND_OF_EVENT.items())
 
+_LOGINS: Final = """
+CREATE TEMP TABLE logins AS
+SELECT anonymous_id, user_id AS account, max(epoch_us(event_time)) AS last_login
+FROM read_parquet($files, hive_partitioning = true, union_by_name = true)
+WHERE user_id IS NOT NULL AND anonymous_id IS NOT NULL
+  AND epoch_us(event_time) >= $since AND epoch_us(event_time) < $until
+GROUP BY ALL
+"""
+
 # An event without an account belongs to the account that its device logs in to next, as in activity.with_devices.
 # Consent withheld keeps an event out of models as it keeps it out of features.
 _EVENTS: Final = f"""
@@ -38,12 +47,6 @@ WITH seen AS (
     FROM read_parquet($files, hive_partitioning = true, union_by_name = true)
     JOIN (VALUES {_KINDS}) AS kinds (event_name, kind) USING (event_name)
     WHERE epoch_us(event_time) >= $since AND epoch_us(event_time) < $until AND coalesce(consent.personalisation, true)
-), logins AS (
-    SELECT anonymous_id, user_id AS account, max(epoch_us(event_time)) AS last_login
-    FROM read_parquet($files, hive_partitioning = true, union_by_name = true)
-    WHERE user_id IS NOT NULL AND anonymous_id IS NOT NULL
-      AND epoch_us(event_time) >= $since AND epoch_us(event_time) < $until
-    GROUP BY ALL
 )
 SELECT
     event_id, time_us, session_id, market, items, kind,
@@ -157,7 +160,9 @@ def read_dataset(
         run = connection.execute
         if window_days is not None:
             since = max(since, _newest(connection, event_files, until) - timedelta(days=window_days))
-        run(_EVENTS, {"files": list(event_files), "since": _us(since), "until": _us(until)})
+        window = {"files": list(event_files), "since": _us(since), "until": _us(until)}
+        run(_LOGINS, window)
+        run(_EVENTS, window)
         run(_BOTS, {"most": most_events_a_day})
         run(_SESSIONS)
         run("DROP TABLE touches")

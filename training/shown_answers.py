@@ -22,13 +22,18 @@ PLACEMENTS: Final = ("home", "search-empty", "email")
 MOST: Final = 20_000
 """Answers that are read, a sample that stays the same."""
 
+# As with events, what a device was shown belongs to the account that it logs in to next.
 _ANSWERS: Final = """
-WITH answers AS (
+WITH shown AS (
     SELECT recommendation_id, any_value(customer_key) AS customer, any_value(epoch_us(shown_at)) AS time_us,
            any_value(items) AS items
     FROM read_parquet($exposures, hive_partitioning = true, union_by_name = true)
     WHERE list_contains($placements, placement) AND len(items) > 1 AND epoch_us(shown_at) < $until
     GROUP BY recommendation_id
+), answers AS (
+    SELECT shown.* REPLACE (coalesce('u:' || account, customer) AS customer)
+    FROM shown ASOF LEFT JOIN logins
+        ON shown.customer = 'a:' || logins.anonymous_id AND shown.time_us <= logins.last_login
 ), touched AS (
     SELECT recommendation_id, unnest(items).item_id AS item_id, if(event_name = 'purchase', $buy, $view) AS action
     FROM read_parquet($events, hive_partitioning = true, union_by_name = true)
@@ -90,7 +95,7 @@ def read_shown(
 ) -> ShownAnswers:
     """Answers of before ``until_us`` (microseconds since 1970) that somebody acted on, from the lake's files.
 
-    ``connection`` holds the tables ``customers`` and ``vocabulary`` of ``training/dataset.py``.
+    ``connection`` holds the tables ``customers``, ``logins`` and ``vocabulary`` of ``training/dataset.py``.
     """
     if not exposures:
         return ShownAnswers.none()

@@ -65,6 +65,19 @@ class TestReading:
         assert found.history.in_session.all()
         assert found.history.now == NOON_SECONDS + 120
 
+    @pytest.mark.parametrize("login_minute", [None, 9])
+    def test_what_a_device_was_shown_teaches_also_after_it_logged_in(
+        self, tmp_path: Path, login_minute: float | None
+    ) -> None:
+        device = {"user_id": None, "anonymous_id": "phone"}
+        events = [an_event(0, "a", **device), an_event(1, "b", **device), clicked(3, "a") | device]
+        if login_minute is not None:
+            events.append(an_event(login_minute, "z", name="login", user_id="anna", anonymous_id="phone"))
+        data = read(tmp_path, [an_answer(2, "c", "b", "a", customer_key="a:phone")], *events, an_event(4, "c"))
+        (found,) = lists_between(data.shown, data.interactions, 0, NOON_SECONDS + 999, visiting=True)
+        assert data.interactions.item_ids[found.history.item].tolist() == ["a", "b"]
+        assert found.label.tolist() == [0, 0, 1]
+
     def test_before_the_first_click_only_a_purchase_is_right(self, tmp_path: Path) -> None:
         answers = [an_answer(600, "c", "b", "a"), an_answer(600, "c", "b", "a", name="r2")]
         later = (clicked(601, "b"), clicked(602, "b", "r2"), clicked(603, "a", "r2", "purchase"))
