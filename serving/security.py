@@ -16,7 +16,7 @@ OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 
 def check_binding(host: str, keys: Sequence[str]) -> None:
     """Misconfigured when the service would be open to a network without a key."""
-    if not keys and not _is_loopback(host):
+    if not any(keys) and not _is_loopback(host):
         raise Misconfigured(
             f"host {host} is reachable from other machines and no API key is set; "
             "set SHOPFLOOR_KEYS (comma separated), or keep host 127.0.0.1"
@@ -37,7 +37,7 @@ class RequireKey:
 
     def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
         self.app = app
-        self._keys = [key.encode() for key in keys]
+        self._keys = [key.encode() for key in keys if key]  # an empty one would let in who sends none
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._knows(scope):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from feature_repo.errors import Misconfigured
 from ingestion.contracts.event import Market
@@ -34,6 +34,8 @@ VARIABLES: Final = {
     "SHOPFLOOR_KEYS": "keys",
 }
 
+Key = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
 _STRICT = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
@@ -54,7 +56,7 @@ class Settings(BaseModel):
     """MLflow tracking: empty for SQLite in the data folder, or a server's address."""
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    keys: tuple[str, ...] = ()
+    keys: tuple[Key, ...] = ()
     """API keys; required before the service binds to anything but loopback."""
     markets: tuple[Market, ...] = ()
     """The markets this shop sells in; when set, any other is refused."""
@@ -104,8 +106,10 @@ class LoadedSettings:
         if isinstance(values.get("data"), str):
             values["data"] = path.parent / values["data"]
         for variable, name in VARIABLES.items():
-            if environ.get(variable):
-                values[name] = environ[variable].split(",") if name == "keys" else environ[variable]
+            given = environ.get(variable, "")
+            value = _listed(given) if name == "keys" else given
+            if value:
+                values[name] = value
                 sources[name] = variable
         try:
             settings = Settings.model_validate(values)
@@ -117,6 +121,11 @@ class LoadedSettings:
         if settings.training.own_models and folder not in sys.path:
             sys.path.append(folder)  # as the last one, so that a file there hides no library
         return cls(settings.model_copy(update={"data": settings.data.absolute()}), sources)
+
+
+def _listed(text: str) -> list[str]:
+    """What stands between the commas; an empty place, as after a last comma, is nothing."""
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

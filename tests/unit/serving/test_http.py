@@ -243,13 +243,19 @@ class TestOperation:
                 assert (await get("/metrics", headers={"authorization": f"Bearer {key}"})).status_code == 200
             assert (await get("/healthz")).status_code == (await get("/readyz")).status_code == 200
 
+    @pytest.mark.parametrize("given", ["Bearer ", "Bearer", "Bearer  ", ""])
+    async def test_an_empty_key_opens_nothing(self, tmp_path: Path, given: str) -> None:
+        async with open_shop(tmp_path, model=False, keys=("first", "")) as shop:
+            assert is_problem(await shop.client.get("/metrics", headers={"authorization": given}), 401)
+
     def test_only_loopback_may_go_without_keys(self) -> None:
         for host in ("127.0.0.1", "::1", "localhost"):
             check_binding(host, ())
         check_binding("0.0.0.0", ("key",))
         for host in ("0.0.0.0", "::", "10.0.0.7", "shop.example"):
-            with pytest.raises(Misconfigured, match="SHOPFLOOR_KEYS"):
-                check_binding(host, ())
+            for keys in ((), ("",)):
+                with pytest.raises(Misconfigured, match="SHOPFLOOR_KEYS"):
+                    check_binding(host, keys)
 
 
 class TestRecentIds:

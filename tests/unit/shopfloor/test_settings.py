@@ -30,11 +30,23 @@ class TestLoadedSettings:
     def test_keys_are_a_list_in_one_variable(self, tmp_path: Path) -> None:
         assert read(tmp_path, "", SHOPFLOOR_KEYS="one,two").settings.keys == ("one", "two")
 
+    @pytest.mark.parametrize("text", ["one, two", "one,two,", " one ,, two"])
+    def test_blanks_and_empty_places_between_keys_are_no_keys(self, tmp_path: Path, text: str) -> None:
+        assert read(tmp_path, "", SHOPFLOOR_KEYS=text).settings.keys == ("one", "two")
+
+    @pytest.mark.parametrize("text", ["", ",", " , "])
+    def test_a_variable_without_any_key_is_no_setting(self, tmp_path: Path, text: str) -> None:
+        assert read(tmp_path, "", SHOPFLOOR_KEYS=text).settings.keys == ()
+        loaded = read(tmp_path, 'keys = ["of the file"]', SHOPFLOOR_KEYS=text)
+        assert (loaded.settings.keys, loaded.sources["keys"]) == (("of the file",), str(tmp_path / "shopfloor.toml"))
+
     @pytest.mark.parametrize(
         ("text", "named"),
         [
             ("prot = 8000", "prot"),
             ("port = 99999", "port"),
+            ('keys = ["good", ""]', "keys.1"),
+            ('keys = [" "]', "keys.0"),
             ("[stream]\ndedupe_hours = 1", "stream.dedupe_hours"),
             ('[serving]\npins = { hom = ["tent-2"] }', "serving.pins"),
         ],
