@@ -44,7 +44,8 @@ class RequireKey:
             await self.app(scope, receive, send)
             return
         detail = "send Authorization: Bearer <key> with one of the keys in the service's settings"
-        answer = problem(Request(scope), 401, "Unauthorized", detail, {"www-authenticate": 'Bearer realm="shopfloor"'})
+        challenge = {"www-authenticate": 'Bearer realm="shopfloor"'}
+        answer = problem(Request(scope), 401, "Unauthorized", detail, headers=challenge)
         await answer(scope, receive, send)
 
     def _knows(self, scope: Scope) -> bool:

@@ -243,6 +243,12 @@ class TestOperation:
                 assert (await get("/metrics", headers={"authorization": f"Bearer {key}"})).status_code == 200
             assert (await get("/healthz")).status_code == (await get("/readyz")).status_code == 200
 
+    async def test_who_has_no_key_is_told_in_a_header_what_is_asked(self, tmp_path: Path) -> None:
+        async with open_shop(tmp_path, model=False, keys=("first",)) as shop:
+            answer = await shop.client.get("/metrics")
+        assert answer.headers["www-authenticate"] == 'Bearer realm="shopfloor"'
+        assert set(answer.json()) == {"type", "title", "status", "detail", "instance"}
+
     @pytest.mark.parametrize("given", ["Bearer ", "Bearer", "Bearer  ", ""])
     async def test_an_empty_key_opens_nothing(self, tmp_path: Path, given: str) -> None:
         async with open_shop(tmp_path, model=False, keys=("first", "")) as shop:
