@@ -13,9 +13,15 @@ from shopfloor.commands.options import Config
 from shopfloor.output import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.progress import Progress
     from rich.table import Table
 
-    from training.evaluation.evaluation import Row
+    from shopfloor.settings import Settings
+    from training.candidates.candidate import CandidateModel
+    from training.evaluation.evaluation import Answers, Row
+    from training.evaluation.task import Task
 
 EXAMPLES = """
 [bold]Examples[/]
@@ -52,6 +58,9 @@ a list are (over the taxonomy where --items gives one, else over who touched the
 goes to the most popular 1 % of items; revenue, the share of the money of the right answers that stood in the lists
 (where --items gives prices). Every figure is over the full catalogue, with a 95 % bootstrap interval over sessions or
 users. --slices adds rows with the key slice, such as customer=new, item=tail or market=Germany.
+
+--track also logs figures, page and rows as a run of MLflow, beside those of trainings, at the models address of
+shopfloor.toml.
 """
 
 
@@ -79,23 +88,27 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of models, of the order of ties and of the intervals.")] = 42,
     json_file: Annotated[Path | None, typer.Option("--json", help='Write {"rows": […]} to this file.')] = None,
     report: Annotated[Path | None, typer.Option(help="Write a page that explains the result to this file.")] = None,
+    track: Annotated[
+        bool, typer.Option("--track", help="Also log figures and page as a run in the MLflow of --config.")
+    ] = False,
     config: Config = None,
 ) -> None:
     """Measure models on what customers did next, over the full catalogue, with intervals."""
     from shopfloor.settings import LoadedSettings
     from training.evaluation.catalogue import Catalogue
     from training.evaluation.comparison import all_sliced, compared, compared_with_last, model_rows
-    from training.evaluation.evaluation import answer
     from training.evaluation.files import parse_columns
     from training.evaluation.protocol import Protocol, kind_named
     from training.evaluation.report import render
     from training.evaluation.slices import slices_of
     from training.evaluation.source import described, read_source
     from training.evaluation.task import Exclude
+    from training.evaluation.tracking import PAGE, ROWS
     from training.models import MODELS, fit_for
     from training.own_models import WithOwn
 
-    models = WithOwn(MODELS, LoadedSettings.read(config).settings.training.own_models)
+    settings = LoadedSettings.read(config).settings
+    models = WithOwn(MODELS, settings.training.own_models)
     ks = sorted(set(k or [20]))
     if ks[0] < 1:
         raise BadInput(f"--k {ks[0]} makes no list; give 1 or more")
@@ -104,9 +117,8 @@ def evaluate(
     _one_of("--protocol", protocol, list(Protocol))
     if exclude is not None:
         _one_of("--exclude", exclude, list(Exclude))
-    for option, file in (("--json", json_file), ("--report", report)):
-        if file is not None and not file.absolute().parent.is_dir():
-            raise BadInput(f"{option} {file}: there is no folder {file.absolute().parent}; make it first")
+    _has_folder("--json", json_file)
+    _has_folder("--report", report)
     named, kind = parse_columns(columns), kind_named(target) if target else None
     source = read_source(
         Protocol(protocol), train, test, split, data, share, named, seed, kind, Exclude(exclude) if exclude else None
@@ -117,31 +129,61 @@ def evaluate(
     output.note(f"{len(task.train):,} interactions with {task.train.n_items:,} items; {len(task):,} questions")
     for note in source.notes:
         output.note(note)
-    answers = []
     with output.progress() as progress:
-        for name in dict.fromkeys(model):
-            bar = progress.add_task(f"{name}: fitting", total=len(task))
-            fitted = fit_for(name, task, seed, kind, catalogue, models)
-            progress.update(bar, description=f"{name}: answering")
-            answers.append(answer(name, fitted, task, ks[-1], partial(progress.advance, bar)))
-            progress.update(bar, description=name)
+        fit = partial(fit_for, task=task, seed=seed, target=kind, catalogue=catalogue, models=models)
+        answers = [_answers(name, fit, task, ks[-1], progress) for name in dict.fromkeys(model)]
     found = model_rows(answers, task, ks, catalogue, seed)
-    parts = slices_of(task, catalogue)
-    if report is not None:
-        setting = source.setting({name: described(models[name]) for name in model}, datetime.now(UTC))
-        report.write_text(render(compared(setting, answers, task, found, parts, ks[-1], seed)), encoding="utf-8")
-    if compare:
-        found += compared_with_last(answers, task, ks, seed)
-    if slices:
-        found += all_sliced(answers, task, ks, parts, seed)
-    if json_file is not None:
-        json_file.write_text(json.dumps({"rows": [row.as_document() for row in found]}, indent=1) + "\n")
+    parts, now, page = slices_of(task, catalogue), datetime.now(UTC), ""
+    if report is not None or track:
+        setting = source.setting({name: described(models[name]) for name in model}, now)
+        page = render(compared(setting, answers, task, found, parts, ks[-1], seed))
+    found += compared_with_last(answers, task, ks, seed) if compare else []
+    found += all_sliced(answers, task, ks, parts, seed) if slices else []
+    rows = json.dumps({"rows": [row.as_document() for row in found]}, indent=1) + "\n"
+    for file, text in ((report, page), (json_file, rows)):
+        if file is not None:
+            file.write_text(text, encoding="utf-8")
     output.result({}, lambda console: console.print(_table(found)))
+    if track:
+        told = {"protocol": protocol, "learnt_from": source.learnt_from, "asked_about": source.asked_about}
+        params = told | {"exclude": task.exclude, "target": target or "all", "seed": seed}
+        run = _tracked(settings, params, found, {PAGE: page, ROWS: rows}, now)
+        output.note(f"logged to MLflow as run {run}")
+
+
+def _answers(
+    name: str, fit: "Callable[[str], CandidateModel]", task: "Task", k: int, progress: "Progress"
+) -> "Answers":
+    from training.evaluation.evaluation import answer
+
+    bar = progress.add_task(f"{name}: fitting", total=len(task))
+    fitted = fit(name)
+    progress.update(bar, description=f"{name}: answering")
+    answers = answer(name, fitted, task, k, partial(progress.advance, bar))
+    progress.update(bar, description=name)
+    return answers
+
+
+def _tracked(
+    settings: "Settings", params: dict[str, Any], found: "list[Row]", documents: dict[str, str], now: datetime
+) -> str:
+    """Log the evaluation where trainings are logged; the run's id."""
+    from shopfloor import wiring
+    from training.evaluation.tracking import track
+
+    settings.data.mkdir(parents=True, exist_ok=True)
+    registry = wiring.model_registry(settings)
+    return track(lambda: registry.tracked_run(f"evaluate {now:%Y-%m-%d %H:%M}"), params, found, documents, now)
 
 
 def _one_of(option: str, given: str, known: Any) -> None:
     if given not in known:
         raise BadInput(f"{option} {given}: known are {', '.join(known)}")
+
+
+def _has_folder(option: str, file: Path | None) -> None:
+    if file is not None and not file.absolute().parent.is_dir():
+        raise BadInput(f"{option} {file}: there is no folder {file.absolute().parent}; make it first")
 
 
 def _table(found: "list[Row]") -> "Table":

@@ -8,9 +8,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from feature_repo.errors import BadInput, NotFound
+from feature_repo.errors import BadInput, NotFound, TryLater
 from shopfloor.cli import app
 from training.evaluation.task import Metric
+from training.evaluation.tracking import PAGE, ROWS
+from training.mlflow_client import open_client
+from training.registry import MODEL
 
 
 @pytest.fixture
@@ -80,6 +83,42 @@ def test_one_file_is_cut_in_time_and_explained_on_a_page(files: tuple[Path, Path
     rows = json.loads(out.read_text())["rows"]
     assert {row["n"] for row in rows if row["metric"] == "hr"} == {18}  # 9 of the 30 sessions begin after the cut
     assert not any("slice" in row for row in rows)
+
+
+def test_an_evaluation_is_logged_beside_the_trainings(files: tuple[Path, Path], tmp_path: Path) -> None:
+    config, report = tmp_path / "shopfloor.toml", tmp_path / "page.html"
+    config.write_text('data = "shop"\n')
+    models = ("--model", "covisitation", "--model", "popular", "--compare", "--slices")
+    more = ("--report", str(report), "--track", "--config", str(config))
+    result = CliRunner().invoke(app, arguments(*files, *models, *more), catch_exceptions=False)
+    client = open_client(f"sqlite:///{tmp_path}/shop/mlflow.db")
+    experiment = client.get_experiment_by_name(MODEL)
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert f"logged to MLflow as run {run.info.run_id}" in result.stderr.replace("\n", " ")
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name.startswith("evaluate ")
+    assert run.data.params["protocol"] == "sessions"
+    assert run.data.params["learnt_from"] == "train.parquet"
+    artifacts = Path(run.info.artifact_uri.removeprefix("file://"))
+    assert artifacts.is_relative_to(tmp_path)
+    assert (artifacts / PAGE).read_text() == report.read_text()
+    for row in json.loads((artifacts / ROWS).read_text())["rows"]:
+        name = f"{row['model']}.{row['metric']}_{row['k']}"
+        if "slice" not in row:
+            logged = [run.data.metrics[name + end] for end in ("", ".low", ".high")]
+            assert logged == pytest.approx([row["value"], row["low"], row["high"]])
+    assert "covisitation - popular.hr_20.low" in run.data.metrics
+
+
+def test_an_evaluation_that_cannot_be_logged_has_its_files_and_says_so(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    config, report = tmp_path / "shopfloor.toml", tmp_path / "page.html"
+    config.write_text('models = "nosuch://place"\n')
+    more = ("--model", "popular", "--report", str(report), "--track", "--config", str(config))
+    with pytest.raises(TryLater, match="could not be logged to MLflow"):
+        CliRunner().invoke(app, arguments(*files, *more), catch_exceptions=False)
+    assert report.exists()
 
 
 def test_one_file_is_cut_in_time_unless_told_otherwise(files: tuple[Path, Path], tmp_path: Path) -> None:
