@@ -4,12 +4,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
 
 from feature_repo.activity import Interaction, Kind
 from feature_repo.customer import CustomerFeatures, UserProfile
+from serving.catalogue import Mask
+from serving.models import ServedModel
 from serving.placements import Placement
 from serving.question import Question
 from training.interactions import History
@@ -22,6 +25,30 @@ FAILURES_UNTIL_PAUSE: Final = 5
 PAUSE_SECONDS: Final = 1.0
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything a question is answered from."""
+
+    question: Question
+    placement: Placement
+    customer: CustomerFeatures | None
+    """None: the online store did not answer."""
+    model: ServedModel | None
+    history: History
+    shown: Mask
+    excluded: frozenset[str]
+    """Items that may not be shown here: in view, excluded by the page, or bought and not needed again."""
+    late: bool = False
+    """So much of the deadline is over that there is no time for the ranker."""
+
+    @property
+    def allowed(self) -> Mask | None:
+        """Which of the model's items the page may show; None where the question names no categories."""
+        if self.model is None or not self.question.filters.category_ids:
+            return None
+        return self.shown[self.model.alignment.rows]
 
 
 class CustomerStore(Protocol):

@@ -20,8 +20,8 @@ import numpy as np
 from feature_repo.activity import Kind
 from feature_repo.customer import CustomerFeatures
 from feature_repo.errors import BadInput
-from serving.catalogue import Catalogue, Mask
-from serving.context import CustomerReader, history_of
+from serving.catalogue import Catalogue
+from serving.context import Context, CustomerReader, history_of
 from serving.exploration import explored
 from serving.exposure import Exposures, exposure_of
 from serving.metrics import Metrics
@@ -34,33 +34,15 @@ from serving.settings import ServingSettings
 from serving.trending import Trending
 from training.blend import propose
 from training.candidates.als import Als
+from training.candidates.candidate import FILTERED_DEPTH, proposed
 from training.interactions import History
 
 OVERSAMPLING: Final = 4
 """Candidates for each item wanted, so that filters and rules have something to choose from."""
-FILTERED_DEPTH: Final = 5_000
-"""Candidates asked for when only some categories may be shown."""
 RANKED_UNTIL: Final = 0.6
 """The share of the deadline after which an answer goes out in the order of the blend; the store may take 0.5."""
 FILLING: Final = 0.99
 """Each item that fills a short answer up scores this much of the one above it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """Everything a question is answered from."""
-
-    question: Question
-    placement: Placement
-    customer: CustomerFeatures | None
-    """None: the online store did not answer."""
-    model: ServedModel | None
-    history: History
-    shown: Mask
-    excluded: frozenset[str]
-    """Items that may not be shown here: in view, excluded by the page, or bought and not needed again."""
-    late: bool = False
-    """So much of the deadline is over that there is no time for the ranker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +135,7 @@ class Recommender:
         """What the model, or without one the last days, found popular in the market."""
         model = context.model
         if model is not None and POPULAR in model.bundle.models:
-            popular = model.bundle.models[POPULAR].propose(context.history, FILTERED_DEPTH).item
+            popular = proposed(model.bundle.models[POPULAR], context.history, FILTERED_DEPTH, context.allowed).item
             yield from model.bundle.item_ids[popular[context.shown[model.alignment.rows[popular]]]].tolist()
             return
         for item_id in self.trending.top(context.question.market):
@@ -297,8 +279,10 @@ def _blended(context: Context, wanted: int) -> list[Candidate]:
     model = context.model
     if model is None:
         return []
-    depth = FILTERED_DEPTH if context.question.filters.category_ids else wanted
-    blended = propose(model.bundle, context.placement.name, context.history, depth, ranked=not context.late)
+    allowed = context.allowed
+    depth = wanted if allowed is None else wanted + len(context.excluded)
+    ranked = not context.late
+    blended = propose(model.bundle, context.placement.name, context.history, depth, ranked, allowed)
     sold = np.flatnonzero(context.shown[model.alignment.rows[blended.item]])
     items, scores = blended.item[sold], blended.score[sold]
     columns = (model.bundle.item_ids[items], scores, sold, items)

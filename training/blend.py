@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from training.bundle import Blends, Bundle
-from training.candidates.candidate import Candidates
+from training.candidates.candidate import Candidates, Mask, proposed
 from training.fusion import Blended, blended
 from training.interactions import History
 from training.ranker import Ranker
@@ -98,15 +98,18 @@ def blends_of(blends: Blends, models: Collection[str]) -> dict[str, dict[str, fl
     return {placement: weights for placement, weights in known.items() if weights}
 
 
-def propose(bundle: Bundle, placement: str, history: History, n: int, ranked: bool = True) -> Blended:
+def propose(
+    bundle: Bundle, placement: str, history: History, n: int, ranked: bool = True, allowed: Mask | None = None
+) -> Blended:
     """The best ``n`` candidates for a placement; none where its models know nothing of this history.
 
     A placement that the bundle does not know is answered like ``home``. Without ``ranked`` the ranker is left out,
-    which saves its time.
+    which saves its time. ``allowed``, bool [items], are the only ones to choose from.
     """
     name = placement if placement in bundle.blends else "home"
     recipe = recipe_of(bundle.blends, bundle.rankers if ranked else {}, name).at(history)
-    proposals = {source: bundle.models[source].propose(history, max(n, DEPTH)) for source in recipe.weights}
+    depth = max(n, DEPTH)
+    proposals = {source: proposed(bundle.models[source], history, depth, allowed) for source in recipe.weights}
     return recipe.answer(proposals, history, n)
 
 

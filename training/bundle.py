@@ -35,7 +35,7 @@ from training.interactions import Longs
 from training.models import MODELS
 from training.ranker import Ranker
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 MANIFEST: Final = "manifest.json"
 ITEM_COUNTS: Final = "item_counts"
 LIBRARIES: Final = ("numpy", "numba", "scipy", "implicit")

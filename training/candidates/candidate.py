@@ -3,11 +3,17 @@
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import ClassVar, NamedTuple, Protocol, Self, cast, runtime_checkable
+from typing import ClassVar, Final, NamedTuple, Protocol, Self, cast, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 
 from training.interactions import Floats, History, Interactions, Ints
+
+FILTERED_DEPTH: Final = 5_000
+"""Candidates asked of a model that cannot look for some items alone."""
+
+Mask = npt.NDArray[np.bool_]
 
 
 class Candidates(NamedTuple):
@@ -66,6 +72,35 @@ def propose_all(model: CandidateModel, histories: Sequence[History], n: int) -> 
     if isinstance(model, BatchModel):
         return model.propose_batch(histories, n)
     return [model.propose(history, n) for history in histories]
+
+
+@runtime_checkable
+class ProposesAmong(Protocol):
+    """A model that finds the best of some items alone, however far down its whole list they stand."""
+
+    def propose_among(self, history: History, allowed: Mask, n: int) -> Candidates:
+        """The best ``n`` of the items that are ``allowed``, bool [items]."""
+        ...
+
+
+def proposed(model: CandidateModel, history: History, n: int, allowed: Mask | None = None) -> Candidates:
+    """The best ``n`` items, where ``allowed``, bool [items], is given, of those it marks.
+
+    Of a model that cannot look for them alone, those of them that are among its best FILTERED_DEPTH.
+    """
+    if allowed is None:
+        return model.propose(history, n)
+    if _proposes_among(type(model)):
+        return cast("ProposesAmong", model).propose_among(history, allowed, n)
+    item, score = model.propose(history, max(n, FILTERED_DEPTH))
+    kept = np.flatnonzero(allowed[item])[:n]
+    return Candidates(item[kept], score[kept])
+
+
+@cache
+def _proposes_among(model: type) -> bool:
+    """Remembered, because asking a protocol takes longer than the answer."""
+    return issubclass(model, ProposesAmong)
 
 
 @runtime_checkable

@@ -3,28 +3,29 @@
 Each item's interest is counted twice, with a short and with a long half-life. Were nothing to change, the short count
 would be the same share of the long one for every item; an item trends by how far its short count lies above that, in
 standard deviations of a Poisson count (as in Kleinberg's bursts, KDD 2002, with two rates in place of a hierarchy).
-Markets lean on the whole shop where they have few interactions, and a customer's own categories come first.
+Markets lean on the whole shop where they have few interactions (``market_counts.py``), and a customer's own categories
+come first. Of some items alone, what rises is found however little it rises beside the rest of the shop.
 """
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Self
+from typing import Annotated, ClassVar, Final, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from feature_repo.errors import Corrupt
 from training.arrays import read_array, read_settings, write_array, write_settings
-from training.candidates.candidate import NONE, Candidates
+from training.candidates.candidate import NONE, Candidates, Mask
 from training.candidates.interest import decay, interest
+from training.candidates.market_counts import Counts, MarketCounts, leading
 from training.candidates.top import top
 from training.interactions import Floats, History, Interactions, Ints
 
 DEPTH: Final = 2000
-"""Most items kept for a market."""
-
-Counts = npt.NDArray[np.float64]
+"""Most items kept in the order of a market; those further down are counted when some items alone are asked for."""
+ROUNDING: Final = 1e-5
+"""A count this share above the foretold one is as foretold: counts are kept as float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,15 @@ class TrendingSettings:
 @dataclass(frozen=True, slots=True)
 class Trending:
     """``item`` int32 and ``score`` float32 [markets + 1, min(items, DEPTH)], best first, 0 for what does not rise; the
-    last row: all markets. ``category`` and ``parent``: int32 [items], -1 where unknown."""
+    last row: all markets. ``counts``, of every item: what came lately, and what the past foretells of it; both have the
+    same sum in each market. ``category`` and ``parent``: int32 [items], -1 where unknown."""
 
     name: ClassVar[str] = "trending"
     defaults: ClassVar[TrendingSettings] = TrendingSettings()
 
     item: Ints
     score: Floats
+    counts: MarketCounts
     category: Ints
     parent: Ints
     settings: TrendingSettings
@@ -63,25 +66,27 @@ class Trending:
             interest(interactions.kind) * decay(age, days)
             for days in (settings.half_life_days, settings.past_half_life_days)
         )
-        everywhere = _counted(interactions, lately, before, np.ones(len(interactions), np.bool_))
-        total = max(float(everywhere[0].sum()), np.finfo(np.float64).tiny)
-        rows = []
-        for market in range(len(interactions.markets)):
-            here = _counted(interactions, lately, before, interactions.market == market)
-            rows.append(_rising(here + settings.prior * everywhere / total, settings.doubt))
-        rows.append(_rising(everywhere, settings.doubt))
-        item, score = zip(*rows, strict=True)
+        counts = MarketCounts.of(interactions, lately, before)
+        _foretell(counts)
+        everything = np.arange(interactions.n_items, dtype=np.int32)
+        scores = (
+            _rising(counts.smoothed(market, everything, settings.prior), settings.doubt) for market in counts.markets
+        )
         unknown = np.full(interactions.n_items, -1, np.int32)
         taxonomy = interactions.taxonomy
         category, parent = (taxonomy.category, taxonomy.parent) if taxonomy is not None else (unknown, unknown)
-        return cls(np.stack(item), np.stack(score), category, parent, settings)
+        return cls(*leading(scores, DEPTH), counts, category, parent, settings)
 
     def propose(self, history: History, n: int) -> Candidates:
         """What rises in the market, the customer's own categories first; nothing where nothing rises."""
-        row = history.market if 0 <= history.market < len(self.item) - 1 else -1
-        item, score = self.item[row], self.score[row] * (1 + self._preference(history, self.item[row]))
-        best = top(score.astype(np.float32), n)
-        return Candidates(item[best.item].astype(np.int32), best.score) if len(best.item) else NONE
+        row = self.counts.known(history.market)
+        return self._preferred(history, self.item[row], self.score[row], n)
+
+    def propose_among(self, history: History, allowed: Mask, n: int) -> Candidates:
+        """What rises in the market of the allowed items."""
+        item = np.flatnonzero(allowed).astype(np.int32)
+        counts = self.counts.smoothed(history.market, item, self.settings.prior)
+        return self._preferred(history, item, _rising(counts, self.settings.doubt), n)
 
     def because(self, history: History, item: int) -> int | None:
         """The latest touch of the item's category, else of its parent; None where the customer knows neither."""
@@ -96,6 +101,7 @@ class Trending:
     def save(self, folder: Path) -> None:
         for name in ("item", "score", "category", "parent"):
             write_array(folder, name, getattr(self, name))
+        self.counts.save(folder)
         write_settings(folder, asdict(self.settings))
 
     @classmethod
@@ -106,7 +112,12 @@ class Trending:
             raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
         item, score = read_array(folder, "item", np.int32, 2), read_array(folder, "score", np.float32, 2)
         category, parent = (read_array(folder, name, np.int32) for name in ("category", "parent"))
-        return cls(item, score, category, parent, settings)
+        return cls(item, score, MarketCounts.load(folder), category, parent, settings)
+
+    def _preferred(self, history: History, item: Ints, score: Counts | Floats, n: int) -> Candidates:
+        """The best ``n`` of these items, which rise by ``score``, to this customer."""
+        best = top((score * (1 + self._preference(history, item))).astype(np.float32), n)
+        return Candidates(item[best.item].astype(np.int32), best.score) if len(best.item) else NONE
 
     def _preference(self, history: History, items: Ints) -> Counts:
         """What the share of the customer's interest in each item's category and parent adds, float64 [items]."""
@@ -120,16 +131,15 @@ class Trending:
         return np.asarray(self.settings.preference * added)
 
 
-def _counted(interactions: Interactions, lately: Floats, before: Floats, here: npt.NDArray[np.bool_]) -> Counts:
-    """What came lately and what the past foretells of it, float64 [2, items]; both have the same sum."""
-    found, past = (
-        np.bincount(interactions.item[here], weight[here], interactions.n_items) for weight in (lately, before)
-    )
-    return np.stack([found, past * found.sum() / max(float(past.sum()), np.finfo(np.float64).tiny)])
+def _foretell(counts: MarketCounts) -> None:
+    """Scale the past of each market, and of all, to the sum of what came lately."""
+    for lately, before in (counts.everywhere, *np.split(counts.market_count, counts.market_start[1:-1], axis=1)):
+        past = max(float(before.sum(dtype=np.float64)), np.finfo(np.float64).tiny)
+        np.multiply(before, float(lately.sum(dtype=np.float64)) / past, out=before)
 
 
-def _rising(counts: Counts, doubt: float) -> tuple[Ints, Floats]:
+def _rising(counts: Counts, doubt: float) -> Counts:
+    """How far what came lately lies above what was foretold, in standard deviations; 0 where it does not."""
     found, expected = counts
-    above: npt.NDArray[Any] = np.maximum(found - expected, 0) / np.sqrt(expected + doubt)
-    best = np.argsort(-above, kind="stable")[:DEPTH]
-    return best.astype(np.int32), above[best].astype(np.float32)
+    above = np.where(found > expected * (1 + ROUNDING), found - expected, 0.0)
+    return np.asarray(above / np.sqrt(expected + doubt))

@@ -18,6 +18,7 @@ from ingestion.transports.log import EXPOSURES, PRODUCTS, Message
 from serving.exposure import ExposureLine, ItemLine
 from serving.question import Question
 from tests.unit.serving.shop import NOW, TEA, TENTS, MemoryLake, Shop, customer, open_shop, product, write_model
+from training.candidates import popular
 
 
 async def put(shop: Shop, *products: Any) -> None:
@@ -121,6 +122,37 @@ class TestFilters:
             await shop.until(lambda: len(shop.service.catalogue.taxonomy) == 2)
             items = await shop.items(placement="category", filters={"category_ids": ["outdoor"]}, limit=20)
         assert set(items) == set(TENTS)
+
+    @pytest.mark.parametrize("placement", ["category", "trending", "search-empty"])
+    async def test_a_stranger_sees_the_favourites_of_a_category_far_down_the_markets_list(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, placement: str
+    ) -> None:
+        monkeypatch.setattr(popular, "DEPTH", 2)
+        newer = product("tent-5", published_at=NOW + timedelta(days=1))
+        products = [product(item) for item in (*TEA, *TENTS)]
+        async with open_shop(tmp_path, products=[*products, newer]) as shop:
+            filters = {"category_ids": ["tent"], "exclude_item_ids": ["tent-2"]}
+            answer = await shop.recommend(placement=placement, market="DE", filters=filters, limit=3)
+            assert not set(await shop.items(market="DE", limit=2)) & set(TENTS)
+        assert [item["item_id"] for item in answer["items"]] == ["tent-1", "tent-3", "tent-4"]
+        assert {item["reason"] for item in answer["items"]} == {"popular in DE"}
+        assert answer["degraded"] == []
+
+    async def test_what_is_popular_fills_a_category_page_whose_blend_knows_too_little(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(popular, "DEPTH", 2)
+        async with open_shop(tmp_path) as shop:
+            served = shop.service.slot
+            await shop.until(lambda: served.current is not None)
+            assert served.current is not None
+            bundle = replace(served.current.bundle, blends={"category": {"session_knn": 1.0}})
+            monkeypatch.setattr(served, "current", replace(served.current, bundle=bundle))
+            answer = await shop.recommend(
+                placement="category", market="DE", filters={"category_ids": ["tent"]}, limit=1
+            )
+        assert [item["item_id"] for item in answer["items"]] == ["tent-1"]
+        assert answer["degraded"] == ["popular"]
 
     async def test_excluded_items_do_not_appear(self, tmp_path: Path) -> None:
         async with open_shop(tmp_path) as shop:

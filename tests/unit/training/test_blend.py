@@ -62,6 +62,12 @@ def test_an_unknown_placement_is_answered_like_home() -> None:
     assert propose(bundle, "window-display", History.of([]), 5).item.tolist() == [1]
 
 
+def test_of_some_items_alone_nothing_else_is_proposed() -> None:
+    bundle = bundle_of({"x": 1.0, "y": 0.5}, x=Fixed(answer(0, 1)), y=Fixed(answer(0, 2, 1)))
+    blended = propose(bundle, "home", History.of([]), 5, allowed=np.array([False, True, True]))
+    assert blended.item.tolist() == [1, 2]
+
+
 def test_a_blend_keeps_only_models_that_are_there() -> None:
     models = cast(dict[str, CandidateModel], {"covisitation": Fixed()})
     assert blends_of(BLENDS, models)["home"] == {"covisitation": BLENDS["home"]["covisitation"]}

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from feature_repo.activity import Kind
 from tests.unit.training.candidate_suite import CandidateSuite, numbers
+from training.candidates import trending
 from training.candidates.trending import Trending, TrendingSettings
 from training.interactions import History, Interactions, Taxonomy, from_frame
 
@@ -81,3 +83,19 @@ def test_a_customers_own_categories_come_first() -> None:
     rake, lamp = numbers(data, "rake", "lamp")
     assert (model.because(gardener, rake), model.because(gardener, lamp)) == (0, None)
     assert offered(data, gardener, TrendingSettings(preference=0)) == ["lamp", "rake"]
+
+
+def test_a_category_whose_trends_are_small_beside_the_shops_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trending, "DEPTH", 1)
+    steady = [views("evergreen", range(60), 20, market) for market in ("GB", "FR")]
+    hats = [views("kilt", range(56, 60), 5, "GB"), views("beret", range(56, 60), 4, "FR"), views("cap", range(60), 1)]
+    data = shop(*steady, *hats, *(views("crowd", range(56, 60), 30, market) for market in ("GB", "FR")))
+    model = Trending.fit(data)
+    for market, expected in (("GB", ["kilt", "beret"]), ("FR", ["beret", "kilt"])):
+        here = History.of([], market=data.markets.index(market))
+        assert data.item_ids[model.propose(here, 9).item].tolist() == ["crowd"]
+        found = model.propose_among(here, np.isin(data.item_ids, ["kilt", "beret", "cap"]), 9)
+        assert data.item_ids[found.item].tolist() == expected
+    everything = model.propose_among(NOBODY, np.ones(data.n_items, np.bool_), 1)
+    listed = model.propose(NOBODY, 1)
+    assert (everything.item, everything.score) == (listed.item, listed.score)
