@@ -91,7 +91,7 @@ class MeasureRequests:
         finally:
             route = self._plain.get(scope.get("endpoint"))
             if route is None:
-                route = str(getattr(scope.get("route"), "path", "(none)"))
+                route = str(getattr(scope.get("route"), "path_format", "(none)"))
             labels = (route, scope["method"] if route != "(none)" else "-", status)
             child = self._children.get(labels)
             if child is None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -13,7 +14,7 @@ from ingestion.contracts.event import ReceivedEvent
 from ingestion.transports.log import EVENTS, PRODUCTS, TAXONOMY
 from serving.recent_ids import RecentIds
 from serving.security import check_binding
-from tests.unit.serving.shop import NOW, Shop, customer, open_shop
+from tests.unit.serving.shop import NOW, Shop, customer, open_shop, product
 
 
 @pytest.fixture
@@ -213,6 +214,44 @@ class TestUsers:
             answer = await shop.client.request(method, path)
             assert is_problem(answer, 503)
             assert answer.headers["retry-after"] == "2"
+
+
+class TestIdsOfAnyCharacters:
+    """Ids as the contract allows them, percent-encoded into one part of the path."""
+
+    IDS = ("shop/a/17", "/", "a%2Fb", "a?b#c", "zwölf \n", "anna/features", "tea/similar", "similar")
+
+    @pytest.mark.parametrize("user_id", IDS)
+    async def test_a_customer_is_found_and_erased(self, shop: Shop, user_id: str) -> None:
+        shop.store.customers[f"u:{user_id}"] = customer("tea-1")
+        path = f"/v1/users/{quote(user_id, safe='')}"
+        assert (await shop.client.get(f"{path}/features")).json()["user_id"] == user_id
+        assert (await shop.client.delete(path)).json()["erased_keys"] == [f"u:{user_id}"]
+        assert not shop.store.customers
+
+    @pytest.mark.parametrize("item_id", IDS)
+    async def test_an_item_is_found(self, tmp_path: Path, item_id: str) -> None:
+        async with open_shop(tmp_path, model=False, products=[product(item_id)]) as shop:
+            for question in ("similar", "bought-together"):
+                answer = await shop.client.get(f"/v1/items/{quote(item_id, safe='')}/{question}")
+                assert answer.status_code == 200, answer.text  # any other id would be answered by 404
+
+    async def test_who_erases_features_is_told_that_only_customers_are_erased(self, shop: Shop) -> None:
+        shop.store.customers["u:anna"] = customer("tea-1")
+        answer = await shop.client.delete("/v1/users/anna/features")
+        assert is_problem(answer, 405)
+        assert answer.headers["allow"] == "GET"
+
+    async def test_an_id_that_is_too_long_is_refused(self, shop: Shop) -> None:
+        assert is_problem(await shop.client.delete(f"/v1/users/{'a%2F' * 129}"), 400)
+
+    async def test_metrics_and_document_show_the_pattern(self, shop: Shop) -> None:
+        await shop.client.get("/v1/users/a%2Fb/features")
+        await shop.client.get("/v1/items/a%2Fb/similar")
+        text = (await shop.client.get("/metrics")).text
+        routes = {line.split('route="')[1].split('"')[0] for line in text.splitlines() if 'route="' in line}
+        paths = (await shop.client.get("/openapi.json")).json()["paths"]
+        assert {"/v1/users/{user_id}/features", "/v1/items/{item_id}/similar"} <= routes <= paths.keys()
 
 
 class TestOperation:
