@@ -50,6 +50,9 @@ from ingestion.transports.log import (
 
 GROUP: Final = "lake"
 POLL_RECORDS: Final = 2_000
+SPREAD_US: Final = 3_600_000_000
+"""Ids are remembered for so much longer than the setting says: partitions are not read at one pace to the second, and
+the log takes a record over a moment after it was received."""
 COMPACT_EVERY: Final = 64
 """Commits between two looks at whether a table has too many small files."""
 MAX_BATCH_BYTES: Final = 64 * 1024 * 1024
@@ -128,8 +131,9 @@ class LakeGroup:
         self._clock = clock
         self._commits = 0
         self._waiting = _Waiting()
-        keep_us = int(settings.dedupe_hours * 3600e6)
-        self._recent = {topic: RecentIds(keep_us) for topic, place in DESTINATIONS.items() if place.unique_by}
+        self._recent = {topic: RecentIds() for topic, place in DESTINATIONS.items() if place.unique_by}
+        self._remembered_since: dict[str, int] = {}
+        """Topic to the moment, microseconds since 1970 UTC, after which every id of the lake is in ``_recent``."""
         self._log_id = ""
         self._held: set[TopicPartition] = set()
 
@@ -179,16 +183,29 @@ class LakeGroup:
             stored = await asyncio.to_thread(self._lake.offsets, place.table, self._source(topic), partitions)
             for partition in partitions:
                 await consumer.seek(TopicPartition(topic, partition), stored.get(partition, 0))
-            if place.unique_by and any(assigned.topic == topic for assigned in poll.assigned):
-                await asyncio.to_thread(self._remember, topic, place)
+            if any(assigned.topic == topic for assigned in poll.assigned):
+                self._remembered_since.pop(topic, None)  # another member may have written since
 
-    def _remember(self, topic: str, place: _Destination) -> None:
-        """Learn again, from the lake, which ids came lately: another member may have written since."""
+    def _remember(self, topic: str, place: _Destination, oldest_us: int) -> RecentIds:
+        """The ids that a record taken over by the log at ``oldest_us``, or later, may repeat.
+
+        They count back from the record and not from now, for a worker may be days behind. What is not in memory is
+        learnt again from the lake.
+        """
         recent = self._recent[topic]
-        recent.clear()
-        since = datetime.fromtimestamp(self._clock() - self._settings.dedupe_hours * 3600, UTC)
-        for ids, newest_us in self._lake.recent_ids(place.table, place.unique_by, place.arrived_at, since):
-            recent.add(ids, newest_us)
+        needed = oldest_us - int(self._settings.dedupe_hours * 3600e6)
+        kept = needed - SPREAD_US
+        since = self._remembered_since.get(topic)
+        if since is None or needed < since:
+            recent.clear()
+            start = datetime.fromtimestamp(kept / 1e6, UTC)
+            for ids, newest_us in self._lake.recent_ids(place.table, place.unique_by, place.arrived_at, start):
+                recent.add(ids, newest_us)
+            self._remembered_since[topic] = kept
+        elif kept > since:
+            recent.forget(kept)
+            self._remembered_since[topic] = kept
+        return recent
 
     def _take(self, records: Sequence[Record]) -> None:
         waiting, now = self._waiting, self._clock()
@@ -237,8 +254,10 @@ class LakeGroup:
     def _write(self, topic: str, batch: _Batch) -> None:
         place = DESTINATIONS[topic]
         lines, origins, ids = batch.lines, batch.origins, batch.ids
-        if place.unique_by:
-            fresh = np.flatnonzero(~self._recent[topic].repeats(ids))
+        taken_over = [record.timestamp_ms for record in origins]
+        if place.unique_by and ids:
+            recent = self._remember(topic, place, 1000 * min(taken_over))
+            fresh = np.flatnonzero(~recent.repeats(ids))
             self._counters.duplicates.labels(topic).inc(len(ids) - len(fresh))
             if len(fresh) < len(ids):
                 lines, origins = [lines[i] for i in fresh], [origins[i] for i in fresh]
@@ -246,8 +265,8 @@ class LakeGroup:
         rows = table_of(lines, origins, TABLES[place.table])
         written = self._lake.append(place.table, rows, self._source(topic), batch.reached)
         self._counters.written.labels(place.table).inc(written)
-        if place.unique_by:
-            self._recent[topic].add(ids, int(self._clock() * 1e6))
+        if place.unique_by and ids:
+            self._recent[topic].add(ids, 1000 * max(taken_over))
         self._commits += 1
         if self._commits % COMPACT_EVERY == 0:
             self._lake.compact(place.table)

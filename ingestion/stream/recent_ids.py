@@ -21,10 +21,9 @@ class _Run(NamedTuple):
 
 
 class RecentIds:
-    """Ids with the time they came, forgotten a run at a time once all of a run is older than ``keep_us``."""
+    """Ids with the time they came."""
 
-    def __init__(self, keep_us: int) -> None:
-        self._keep_us = keep_us
+    def __init__(self) -> None:
         self._runs: list[_Run] = []
 
     def __len__(self) -> int:
@@ -44,7 +43,6 @@ class RecentIds:
         """Remember the ids; ``newest_us`` is when the last of them came, microseconds since 1970 UTC."""
         if not len(ids):
             return
-        self._runs = [run for run in self._runs if run.newest_us >= newest_us - self._keep_us]
         high, low = _digests(ids)
         self._runs.append(_sorted_run(high, low, newest_us))
         while len(self._runs) >= MERGE_FACTOR and _alike(self._runs[-MERGE_FACTOR:]):
@@ -56,6 +54,10 @@ class RecentIds:
                     max(run.newest_us for run in last),
                 )
             ]
+
+    def forget(self, before_us: int) -> None:
+        """Ids that came before that moment, a run at a time once all of a run did."""
+        self._runs = [run for run in self._runs if run.newest_us >= before_us]
 
     def clear(self) -> None:
         self._runs = []

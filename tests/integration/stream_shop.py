@@ -3,30 +3,27 @@
 import asyncio
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from prometheus_client import CollectorRegistry
 
-from ingestion.contracts.parse import to_log
+from ingestion.contracts.parse import parse_event, to_log
 from ingestion.sinks.lake import Lake
 from ingestion.stream.counters import StreamCounters
 from ingestion.stream.lake_group import LakeGroup
 from ingestion.stream.settings import StreamSettings
 from ingestion.transports.log import EventLog, Message
-from tests.builders import NOW, event
-
-_STARTED = time.monotonic()
+from tests.builders import event_json
 
 
-def clock() -> float:
-    """Time that passes as usual, from NOW on."""
-    return NOW.timestamp() + time.monotonic() - _STARTED
-
-
-def messages(*ids: str, customer: str = "anna") -> list[Message]:
-    return [Message(f"u:{customer}".encode(), to_log(event(event_id=one, user_id=customer))) for one in ids]
+def messages(*ids: str, customer: str = "anna", hours_ago: float = 0.0) -> list[Message]:
+    """Events that the service received then. The time of a real broker is the real one, so theirs is as well."""
+    received_at = datetime.now(UTC) - timedelta(hours=hours_ago)
+    events = (parse_event(event_json(event_id=one, user_id=customer), received_at) for one in ids)
+    return [Message(f"u:{customer}".encode(), to_log(event)) for event in events]
 
 
 class Shop:
@@ -39,7 +36,7 @@ class Shop:
 
     def worker(self, lake: Lake | None = None) -> LakeGroup:
         settings = StreamSettings(lake_batch_seconds=0.05)
-        return LakeGroup(self.log, lake or Lake(str(self.folder)), settings, self.counters, clock)
+        return LakeGroup(self.log, lake or Lake(str(self.folder)), settings, self.counters, time.time)
 
     async def work_until(self, done: Callable[[], bool], lake: Lake | None = None) -> None:
         """Run one worker until ``done``, then stop it as SIGTERM would."""

@@ -1,7 +1,9 @@
 """The two consumer groups on a real log and a real lake: what goes in, what comes out, and what a restart changes."""
 
 import asyncio
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from feature_repo.errors import TryLater
@@ -12,9 +14,10 @@ from ingestion.sinks.lake import Lake
 from ingestion.stream.catch_up import catch_up
 from ingestion.stream.lake_group import LakeGroup
 from ingestion.stream.settings import StreamSettings
+from ingestion.transports.embedded.log import EmbeddedLog
 from ingestion.transports.log import DEAD_LETTERS, EVENTS, PRODUCTS, TAXONOMY, Message
 from tests.builders import NOW, event_json
-from tests.integration.stream_shop import Shop, clock, messages
+from tests.integration.stream_shop import Shop, messages
 
 
 class TestLakeGroup:
@@ -48,9 +51,39 @@ class TestLakeGroup:
         await shop.log.append(EVENTS, messages("e1", "e2"))
         await shop.work_until(shop.has("events", "event_id", ("e1",), ("e2",)))
 
+    async def test_a_retry_that_passes_to_another_member_counts_once(self, shop: Shop) -> None:
+        ids = [f"e{i:03}" for i in range(100)]
+        sent = [message for one in ids for message in messages(one, customer=one)]
+        await shop.log.append(EVENTS, sent)
+        stops = [asyncio.Event(), asyncio.Event()]
+        first = asyncio.create_task(shop.worker().run(stops[0]))
+        await _until(lambda: len(shop.rows("events", "1")) == 100)
+        second = asyncio.create_task(shop.worker().run(stops[1]))
+        await shop.log.append(EVENTS, [*sent, *messages("more")])
+        await _until(lambda: ("more",) in shop.rows("events", "event_id"))
+        stops[0].set()
+        await first
+        await shop.log.append(EVENTS, [*sent, *messages("last")])
+        await _until(lambda: ("last",) in shop.rows("events", "event_id"))
+        stops[1].set()
+        await second
+        assert shop.rows("events", "event_id") == [(one,) for one in (*ids, "last", "more")]
+
+    async def test_a_retry_counts_once_for_a_worker_that_is_days_behind_and_restarts(self, tmp_path: Path) -> None:
+        async with asyncio.timeout(30):
+            log = await EmbeddedLog.open(tmp_path / "log", "test", clock=lambda: time.time() - 72 * 3600)
+        shop = Shop(log, tmp_path / "lake")
+        try:
+            await log.append(EVENTS, messages("e1", hours_ago=72))
+            await shop.work_until(shop.has("events", "event_id", ("e1",)))
+            await log.append(EVENTS, messages("e1", "e2", hours_ago=72))
+            await shop.work_until(shop.has("events", "event_id", ("e1",), ("e2",)))
+        finally:
+            await log.close()
+
     async def test_stopping_writes_what_waits(self, shop: Shop) -> None:
         settings = StreamSettings(lake_batch_seconds=3600)
-        worker = LakeGroup(shop.log, Lake(str(shop.folder)), settings, shop.counters, clock)
+        worker = LakeGroup(shop.log, Lake(str(shop.folder)), settings, shop.counters, time.time)
         stop = asyncio.Event()
         running = asyncio.create_task(worker.run(stop))
         await shop.log.append(EVENTS, messages("e1"))
