@@ -28,13 +28,13 @@ def fit_for(
     catalogue: Catalogue | None = None,
     models: Mapping[str, type[CandidateModel]] = MODELS,
 ) -> CandidateModel:
-    """The model fitted on the task's training part and on what is known of its items; a ranker is told what will be
-    asked, for it learns by asking it."""
+    """The model fitted on the task's training part and on what is known of its items; a ranker is told how it will
+    be asked, for it learns by asking that of the training part, and nothing of what was held out."""
     model = models[name]
     train = task.train if catalogue is None else catalogue.describe(task.train)
     if issubclass(model, Ranked):
-        # Where purchases were held out of customers' histories, questions lie within the time that is learnt from.
-        within = not task.in_session and int(np.median(task.now)) <= int(task.train.time.max())
+        # Of files without times nobody knows what came before what.
+        within = task.held_out and bool(np.ptp(task.train.time))
         asked = Objective(task.in_session, past=0, target=target, exclude=task.exclude, within=within)
         return model.fit(train, seed, RankedSettings(objective=asked))
     return model.fit(train, seed=seed)

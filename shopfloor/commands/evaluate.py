@@ -48,6 +48,10 @@ EXAMPLES = """
     shopfloor evaluate --protocol sessions --data clicks.parquet
       --model session_knn --model popular --items items.parquet --report report.html
 
+--data is cut in time. Of --train and --test, --split says how they were cut: held-out, where the test file was taken
+out of customers' histories (the default of users), or temporal, where it is what came later (that of the others).
+ranked, which learns by asking itself, asks in the same way.
+
 Files are Parquet, CSV or JSON lines; a column that --columns leaves out is looked for under our own name (session,
 user, basket, item, time, event, market; in the items file category, parent_category, price and name). A sessions test
 file may hold prefix (a list of items) and label instead. Times are numbers since 1970 (s, ms, µs or ns) or timestamps.
@@ -73,7 +77,9 @@ def evaluate(
     model: Annotated[list[str], typer.Option(help="Candidate model; may be repeated.")],
     train: Annotated[Path | None, typer.Option(help="File to fit on; its items are the catalogue.")] = None,
     test: Annotated[Path | None, typer.Option(help="File with what happened next.")] = None,
-    split: Annotated[str | None, typer.Option(help="How --data is cut: temporal, at one moment; the default.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="temporal: what is asked for came later; held-out: was taken out of histories.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="One file instead of two, cut in time; needs times.")] = None,
     share: Annotated[float, typer.Option(help="With --data, the last part of the time, which is asked about.")] = 0.1,
     items: Annotated[Path | None, typer.Option(help="File of items: category, parent_category, price, name.")] = None,

@@ -12,6 +12,7 @@ before stay eligible.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -44,11 +45,13 @@ def read_task(
     seed: int = 0,
     target: Kind | None = None,
     exclude: Exclude | None = None,
+    held_out: bool | None = None,
 ) -> Task:
     """Read both files into the questions of ``protocol``.
 
     ``target`` keeps only test rows of that kind where the test file has ``event``; ``exclude`` defaults to what the
-    protocol says. NotFound or BadInput when a file does not fit.
+    protocol says. ``held_out``: whether the test file was taken out of customers' histories; by default so for
+    ``users``, as published data sets are cut. NotFound or BadInput when a file does not fit.
     """
     train_frame = read_training(protocol, train, columns)
     if protocol is Protocol.SESSIONS:
@@ -59,7 +62,9 @@ def read_task(
     else:
         timed = (TIME,) if train_frame[TIME].any() else ()
         asked = read_file(test, columns, (USER, ITEM), (*timed, EVENT))
-    return task_of(protocol, train_frame, asked, seed, target, exclude)
+    if held_out is None:
+        held_out = protocol is Protocol.USERS
+    return replace(task_of(protocol, train_frame, asked, seed, target, exclude), held_out=held_out)
 
 
 def read_training(protocol: Protocol, path: Path, columns: Mapping[str, str]) -> pd.DataFrame:

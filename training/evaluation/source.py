@@ -17,6 +17,7 @@ from training.evaluation.temporal import read_split
 from training.evaluation.wording import QUESTIONS, REMOVED, moment
 
 TEMPORAL: Final = "temporal"
+HELD_OUT: Final = "held-out"
 _YEAR_SECONDS: Final = 31_536_000
 """Files without times count from 0: what lies in the first year is no date."""
 
@@ -64,16 +65,25 @@ def read_source(
     target: Kind | None = None,
     exclude: Exclude | None = None,
 ) -> Source:
-    """Cut ``data`` in time, or read ``train`` and ``test``; BadInput when what is given does not fit together."""
-    if split not in (None, TEMPORAL):
-        raise BadInput(f"--split {split}: known is {TEMPORAL}")
-    if data is not None or split is not None:
-        if data is None or train is not None or test is not None:
-            raise BadInput("one file is cut in time: give --data FILE, and neither --train nor --test")
+    """Cut ``data`` in time, or read ``train`` and ``test``, of which ``split`` says how they were cut.
+
+    BadInput when what is given does not fit together.
+    """
+    if split not in (None, TEMPORAL, HELD_OUT):
+        raise BadInput(f"--split {split}: known are {TEMPORAL} and {HELD_OUT}")
+    if data is not None:
+        if train is not None or test is not None:
+            raise BadInput("give --data FILE, which is cut in time, or --train FILE and --test FILE, not both")
+        if split == HELD_OUT:
+            raise BadInput(f"--split {HELD_OUT}: --data is cut in time only; give --train FILE and --test FILE")
         return _cut_in_time(protocol, data, share, columns, seed, target, exclude)
     if train is None or test is None:
         raise BadInput("give --data FILE, which is cut in time, or --train FILE and --test FILE, which are cut already")
-    task = read_task(protocol, train, test, columns, seed, target, exclude)
+    if split == HELD_OUT and protocol is Protocol.SESSIONS:
+        raise BadInput(f"--split {HELD_OUT}: sessions are asked about as a whole; leave --split out")
+    task = read_task(
+        protocol, train, test, columns, seed, target, exclude, None if split is None else split == HELD_OUT
+    )
     return Source(task, protocol, train.name, test.name)
 
 

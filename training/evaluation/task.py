@@ -76,6 +76,9 @@ class Task:
     in_visit: npt.NDArray[np.bool_] | None = None
     """[h], True for what the customer did in the visit of the question; None where it is ``in_session`` for all."""
 
+    held_out: bool = False
+    """What is asked for was taken out of histories that go on around it; else it came after all that is learnt from."""
+
     def clicks(self) -> Longs | None:
         """How much of each question's history is of its own visit, int64 [q]; None where nothing tells visits."""
         if self.in_visit is None:

@@ -148,10 +148,10 @@ def test_prices_of_the_items_file_give_the_share_of_money(files: tuple[Path, Pat
     [
         ([], "give --data FILE, which is cut in time, or --train FILE and --test FILE"),
         (["--train", "x.csv"], "give --data FILE, which is cut in time, or --train FILE and --test FILE"),
-        (["--data", "x.csv", "--test", "x.csv"], "neither --train nor --test"),
-        (["--split", "temporal"], "one file is cut in time: give --data FILE"),
-        (["--split", "temporal", "--train", "x.csv", "--test", "x.csv"], "neither --train nor --test"),
-        (["--split", "random", "--data", "x.csv"], "--split random: known is temporal"),
+        (["--split", "temporal"], "give --data FILE, which is cut in time, or --train FILE and --test FILE"),
+        (["--data", "x.csv", "--test", "x.csv"], "or --train FILE and --test FILE, not both"),
+        (["--split", "held-out", "--data", "x.csv"], "--split held-out: --data is cut in time only"),
+        (["--split", "random", "--data", "x.csv"], "--split random: known are temporal and held-out"),
         (["--data", "x.csv", "--share", "1"], "--share 1.0"),
     ],
 )
@@ -166,6 +166,7 @@ def test_files_that_do_not_fit_together_are_refused(given: list[str], message: s
     [
         (("--model", "magic"), r"--model magic: known are .*popular"),
         (("--model", "popular", "--k", "0"), "--k 0"),
+        (("--model", "popular", "--split", "held-out"), "--split held-out: sessions are asked about as a whole"),
         (("--model", "popular", "--exclude", "some"), "--exclude some: known are none, bought, seen"),
         (("--model", "popular", "--target", "hover"), "'hover' is no kind of event"),
         (("--model", "popular", "--json", "/no/such/folder/rows.json"), "there is no folder"),
