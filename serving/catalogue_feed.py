@@ -64,12 +64,12 @@ class CatalogueFeed:
     async def _load(self, read: Callable[[str], tuple[list[R], dict[int, int]]]) -> tuple[list[R], dict[int, int]]:
         try:
             return await asyncio.to_thread(read, await self._log.identity())
-        except ShopfloorError as error:
-            # The log holds the same records; reading it from the start only takes longer.
-            logger.warning("catalogue: the lake cannot be read, following the log from its start: %s", error)
+        except Exception as error:
+            # Whatever it is, the log holds the same records; reading it from the start only takes longer.
+            logger.warning("catalogue: the lake cannot be read, following the log from its start: %s", _told(error))
             return [], {}
 
-    async def _follow(self, topic: str, start: Mapping[int, int], take: Callable[[Record], None]) -> None:
+    async def _follow(self, topic: str, start: Mapping[int, int], take: Callable[[Record], Rejection | None]) -> None:
         offsets = dict(start)
         while True:
             try:
@@ -78,7 +78,7 @@ class CatalogueFeed:
                     while True:
                         records = await tail.poll(BATCH, POLL_SECONDS)
                         for record in records:
-                            take(record)
+                            self._taken(record, take)
                             offsets[record.partition] = record.offset + 1
                         self.problem = None
                         if len(records) < BATCH:
@@ -86,9 +86,9 @@ class CatalogueFeed:
                         await asyncio.sleep(0)
                 finally:
                     await tail.close()
-            except ShopfloorError as error:
-                self.problem = str(error)
-                logger.warning("catalogue: cannot follow %s, trying again: %s", topic, error)
+            except Exception as error:  # ours or not: a feed that died would show what is sold out for ever
+                self.problem = _told(error)
+                logger.warning("catalogue: cannot follow %s, trying again: %s", topic, self.problem)
                 await asyncio.sleep(RETRY_SECONDS)
 
     def _reached_end(self, topic: str) -> None:
@@ -97,25 +97,35 @@ class CatalogueFeed:
             self._catalogue.settle()
             self.caught_up.set()
 
-    def _take_product(self, record: Record) -> None:
+    def _taken(self, record: Record, take: Callable[[Record], Rejection | None]) -> None:
+        """Take the record over, or leave it out and say so: no record may keep those behind it from being read."""
+        try:
+            refused: object = take(record)
+        except Exception as error:
+            refused = _told(error)
+        if refused is not None:
+            self._metrics.catalogue_refused.inc()
+            where = f"{record.topic}/{record.partition}/{record.offset}"
+            logger.warning("catalogue: left out record %s: %s", where, refused)
+
+    def _take_product(self, record: Record) -> Rejection | None:
         product = read_record(StoredProduct, record.value, "item_id")
         if isinstance(product, Rejection):
-            self._refuse(record, product)
-            return
+            return product
         self._catalogue.apply(product)
         self._metrics.catalogue_products.set(len(self._catalogue))
+        return None
 
-    def _take_category(self, record: Record) -> None:
+    def _take_category(self, record: Record) -> Rejection | None:
         category = read_record(StoredCategory, record.value, "category_id")
         if isinstance(category, Rejection):
-            self._refuse(record, category)
-            return
+            return category
         self._catalogue.taxonomy.apply(category)
+        return None
 
-    def _refuse(self, record: Record, rejection: Rejection) -> None:
-        self._metrics.catalogue_refused.inc()
-        where = f"{record.topic}/{record.partition}/{record.offset}"
-        logger.warning("catalogue: left out record %s: %s", where, rejection)
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, ShopfloorError) else f"{type(error).__name__}: {error}"
 
 
 def _batches(records: Sequence[R]) -> Iterable[Sequence[R]]:

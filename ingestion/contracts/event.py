@@ -5,7 +5,7 @@ This is the only definition. Validation, JSON Schema, OpenAPI and the lake's col
 Times are RFC 3339 with a zone and are kept in UTC. Money is in units of ``currency`` (ISO 4217), not in cents.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 
@@ -72,7 +72,10 @@ Text = Annotated[str, StringConstraints(max_length=1024)]
 Market = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Money = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
-Time = Annotated[AwareDatetime, Field(strict=True)]
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+Time = Annotated[AwareDatetime, Field(strict=True, ge=EARLIEST, lt=LATEST)]
+"""What a program writes that knows no time, the year 1 or 9999, is refused: moved to UTC it has no date at all."""
 
 _CONTRACT = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, use_attribute_docstrings=True)
 

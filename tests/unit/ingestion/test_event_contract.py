@@ -57,6 +57,8 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("a number as time", {"event_time": 1772366400}, "event_time", "valid datetime"),
     ("a time that is none", {"event_time": "yesterday"}, "event_time", "valid datetime"),
     ("a time far in the future", {"event_time": "2031-01-01T00:00:00Z"}, "event_time", "clock"),
+    ("no time, as .NET writes it", {"event_time": "0001-01-01T00:00:00+01:00"}, "event_time", "1970"),
+    ("the end of time", {"event_time": "9999-12-31T23:59:59-14:00"}, "event_time", "2200"),
     ("no customer at all", {"user_id": None}, "user_id", "belongs to a customer"),
     ("an empty id", {"event_id": ""}, "event_id", "at least 1 character"),
     ("money without currency", {"value": 12.5}, "currency", "ISO 4217"),

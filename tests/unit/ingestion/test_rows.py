@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.contracts.event import ReceivedEvent
+from ingestion.contracts.event import EARLIEST, ReceivedEvent
 from ingestion.contracts.parse import read_event, to_log
 from ingestion.contracts.product import StoredProduct
 from ingestion.contracts.rejection import Rejection
@@ -43,7 +43,7 @@ class TestEvents:
         items=ITEMS,
         optional=st.fixed_dictionaries({}, optional=OPTIONAL),
         user_id=TEXT,
-        seconds=st.floats(-3e8, 0),
+        seconds=st.floats((EARLIEST - NOW).total_seconds(), 0),
         zone=ZONES,
     )
     def test_every_field_of_any_event_comes_out_as_it_went_in(
