@@ -4,10 +4,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from training.bundle import Blends, Bundle
-from training.candidates.candidate import Candidates, Mask, proposed
+from training.candidates.candidate import NONE, Candidates, Mask, proposed
 from training.fusion import Blended, blended
-from training.interactions import History
+from training.interactions import History, Ints
 from training.ranker import Ranker
 
 DEPTH: Final = 100
@@ -82,11 +84,13 @@ class Recipe:
         """The recipe of this moment: before the first click of a visit the returning one, where there is one."""
         return self if self.returning is None or history.in_session.any() else self.returning
 
-    def answer(self, proposals: Mapping[str, Candidates], history: History, n: int) -> Blended:
-        """The best ``n`` of what the models propose for this history."""
+    def answer(
+        self, proposals: Mapping[str, Candidates], history: History, n: int, hidden: Ints = NONE.item
+    ) -> Blended:
+        """The best ``n`` of what the models propose for this history, without the ``hidden`` items."""
         if self.ranker is None:
-            return blended(proposals, self.weights, n)
-        return self.ranker.rank(history, proposals, n)
+            return blended(proposals, self.weights, n, hidden)
+        return self.ranker.rank(history, proposals, n, hidden)
 
 
 def blends_of(blends: Blends, models: Collection[str]) -> dict[str, dict[str, float]]:
@@ -104,13 +108,16 @@ def propose(
     """The best ``n`` candidates for a placement; none where its models know nothing of this history.
 
     A placement that the bundle does not know is answered like ``home``. Without ``ranked`` the ranker is left out,
-    which saves its time. ``allowed``, bool [items], are the only ones to choose from.
+    which saves its time. ``allowed``, bool [items]: what may be shown, everything where it is None.
     """
     name = placement if placement in bundle.blends else "home"
     recipe = recipe_of(bundle.blends, bundle.rankers if ranked else {}, name).at(history)
     depth = max(n, DEPTH)
     proposals = {source: proposed(bundle.models[source], history, depth, allowed) for source in recipe.weights}
-    return recipe.answer(proposals, history, n)
+    if allowed is None:
+        return recipe.answer(proposals, history, n)
+    every = np.unique(np.concatenate([NONE.item, *(each.item for each in proposals.values())]))
+    return recipe.answer(proposals, history, n, hidden=every[~allowed[every]])
 
 
 def recipe_of(blends: Blends, rankers: Mapping[str, Ranker], placement: str) -> Recipe:

@@ -38,10 +38,12 @@ class Fused(NamedTuple):
     strongest: Longs
 
 
-def blended(proposals: Mapping[str, Candidates], weights: Mapping[str, float], n: int) -> Blended:
-    """The best ``n`` by the weighted sum of scores; models without a weight are left out.
+def blended(
+    proposals: Mapping[str, Candidates], weights: Mapping[str, float], n: int, hidden: Ints = NONE.item
+) -> Blended:
+    """The best ``n`` by the weighted sum of scores, without the ``hidden`` items; models without a weight are left out.
 
-    Each model's scores are divided by its best one, so that weights compare models and not their scales.
+    Each model's scores are divided by its best one, hidden or not, so that weights compare models and not their scales.
     """
     names = [name for name in weights if name in proposals and len(proposals[name].item)]
     if not names or n < 1:
@@ -51,6 +53,9 @@ def blended(proposals: Mapping[str, Candidates], weights: Mapping[str, float], n
     every, place = np.unique(np.concatenate(items), return_inverse=True)
     share = np.zeros((len(names), len(every)), np.float32)
     share[np.repeat(np.arange(len(names)), [len(part) for part in items]), place] = np.concatenate(scores)
+    if len(hidden):
+        kept = np.isin(every, hidden, invert=True)
+        every, share = every[kept], share[:, kept]
     item, score = best(every, share.sum(axis=0), n)
     strongest = share.argmax(axis=0)[np.searchsorted(every, item)]
     return Blended(item, score, tuple(names[index] for index in strongest))

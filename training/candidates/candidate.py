@@ -11,7 +11,7 @@ import numpy.typing as npt
 from training.interactions import Floats, History, Interactions, Ints
 
 FILTERED_DEPTH: Final = 5_000
-"""Candidates asked of a model that cannot look for some items alone."""
+"""Candidates asked of a model when only some of them may be shown."""
 
 Mask = npt.NDArray[np.bool_]
 
@@ -84,17 +84,22 @@ class ProposesAmong(Protocol):
 
 
 def proposed(model: CandidateModel, history: History, n: int, allowed: Mask | None = None) -> Candidates:
-    """The best ``n`` items, where ``allowed``, bool [items], is given, of those it marks.
+    """The best ``n`` items; where only the ``allowed`` ones, bool [items], may be shown, enough to choose from them.
 
-    Of a model that cannot look for them alone, those of them that are among its best FILTERED_DEPTH.
+    That is the best FILTERED_DEPTH and, of a model that can look for them, the best ``n`` of the allowed items. The
+    others stay in the list, for an item counts by how it does beside all there are.
     """
     if allowed is None:
         return model.propose(history, n)
-    if _proposes_among(type(model)):
-        return cast("ProposesAmong", model).propose_among(history, allowed, n)
-    item, score = model.propose(history, max(n, FILTERED_DEPTH))
-    kept = np.flatnonzero(allowed[item])[:n]
-    return Candidates(item[kept], score[kept])
+    listed = model.propose(history, max(n, FILTERED_DEPTH))
+    if not _proposes_among(type(model)):
+        return listed
+    found = cast("ProposesAmong", model).propose_among(history, allowed, n)
+    beyond = ~np.isin(found.item, listed.item)
+    item = np.concatenate([listed.item, found.item[beyond]])
+    score = np.concatenate([listed.score, found.score[beyond]])
+    order = np.argsort(-score, kind="stable")
+    return Candidates(item[order], score[order])
 
 
 @cache

@@ -62,10 +62,17 @@ def test_an_unknown_placement_is_answered_like_home() -> None:
     assert propose(bundle, "window-display", History.of([]), 5).item.tolist() == [1]
 
 
-def test_of_some_items_alone_nothing_else_is_proposed() -> None:
-    bundle = bundle_of({"x": 1.0, "y": 0.5}, x=Fixed(answer(0, 1)), y=Fixed(answer(0, 2, 1)))
+def test_what_may_not_be_shown_is_left_out_and_the_others_count_as_beside_it() -> None:
+    bundle = bundle_of({"x": 1.0, "y": 0.6}, x=Fixed(answer(0, 1)), y=Fixed(answer(2, 0)))
     blended = propose(bundle, "home", History.of([]), 5, allowed=np.array([False, True, True]))
-    assert blended.item.tolist() == [1, 2]
+    assert blended.item.tolist() == [2, 1]
+    assert blended.score.tolist() == pytest.approx([0.6, 0.5])
+    assert blended.source == ("y", "x")
+
+
+def test_where_nothing_may_be_shown_the_answer_is_empty() -> None:
+    bundle = bundle_of({"x": 1.0}, x=Fixed(answer(0, 1)))
+    assert len(propose(bundle, "home", History.of([]), 5, allowed=np.zeros(3, np.bool_)).item) == 0
 
 
 def test_a_blend_keeps_only_models_that_are_there() -> None:
