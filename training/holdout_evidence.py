@@ -20,8 +20,8 @@ LEAST_SESSIONS: Final = 30
 """A slice with fewer sessions says nothing: the interval's normal distribution needs about as many."""
 ERROR: Final = 0.05
 """How often, at most, a gate over all slices together may see a loss where there is none (Bonferroni)."""
-MOST_MARKETS: Final = 8
-"""So many markets, the largest, are slices of their own."""
+MOST_PARTS: Final = 8
+"""So many markets and product lines, those asked about most, are slices of their own."""
 
 Mask = npt.NDArray[np.bool_]
 
@@ -116,14 +116,25 @@ def _slices(questions: list[Question], earlier: Interactions) -> Iterator[tuple[
     for number, name in enumerate(CLASSES):
         yield f"item={name}", popularity == number
     market = np.array([question.history.market for question in questions])
-    known, counts = np.unique(market[market >= 0], return_counts=True)
-    for number in known[np.argsort(-counts, kind="stable")][:MOST_MARKETS].tolist():
+    for number in _largest(market):
         yield f"market={earlier.markets[number]}", market == number
+    if earlier.taxonomy is not None:
+        line = earlier.taxonomy.parent[[question.item for question in questions]]
+        for number in _largest(line):
+            named = earlier.taxonomy.parents[number] if earlier.taxonomy.parents else str(number)
+            yield f"line={named}", line == number
     clicks = np.array([question.history.in_session.sum() for question in questions])
     step = np.searchsorted([least for least, _ in SESSION_LENGTHS], clicks, side="right") - 1
     yield "session=first click", clicks == 0
     for number, (_, name) in enumerate(SESSION_LENGTHS):
         yield f"session={name}", (clicks > 0) & (step == number)
+
+
+def _largest(part: npt.NDArray[np.integer]) -> list[int]:
+    """The parts with most questions, the largest first; -1 is none."""
+    known, counts = np.unique(part[part >= 0], return_counts=True)
+    largest: list[int] = known[np.argsort(-counts, kind="stable")][:MOST_PARTS].tolist()
+    return largest
 
 
 def _coverage(answers: Answers, earlier: Interactions) -> float:

@@ -20,6 +20,7 @@ COMPARED_WITH: Final = "compared_with"
 FORCED_TAG: Final = "shopfloor.forced"
 OVERRULED_TAG: Final = "shopfloor.overruled"
 METRICS: Final = (f"hr_{K}", f"mrr_{K}")
+ORDER_METRICS: Final = (f"recall_{K}", f"ndcg_{K}")
 POPULAR: Final = "popular"
 
 
@@ -27,7 +28,8 @@ class Objection(NamedTuple):
     """One reason against a version: which check, in words, and the numbers behind them."""
 
     check: str
-    """``comparison``, ``difference``, ``slice``, ``coverage``, ``latency``, ``size``, ``drop`` or ``shift``."""
+    """``comparison``, ``difference``, ``orders``, ``slice``, ``coverage``, ``latency``, ``size``, ``drop`` or
+    ``shift``."""
     reason: str
     figures: dict[str, Any]
 
@@ -66,6 +68,7 @@ def objections(manifest: Manifest, champion: str, margin: float, gate: GateSetti
         return [Objection("comparison", reason, {"compared_with": compared})]
     return [
         *_differences(manifest.metrics, CHAMPION, margin),
+        *_orders(manifest.metrics, gate),
         *_slices(evidence, gate),
         *_budgets(manifest, evidence, gate),
         *_data(evidence, gate),
@@ -131,6 +134,18 @@ def _differences(
         told = f"it may lose more than {margin:g}" if margin else "it is not surely better"
         figures = {"metric": metric, "value": value, "low": low, "high": high, "margin": margin}
         yield Objection("difference", f"{interval}: {told}", figures)
+
+
+def _orders(metrics: dict[str, float], gate: GateSettings) -> Iterator[Objection]:
+    """Next orders of customers who come back, which few of the questions are about, must not be surely worse."""
+    for metric in ORDER_METRICS:
+        name = f"over_{CHAMPION}.{metric}"
+        if name not in metrics:
+            continue
+        value, low, high = (metrics[name + end] for end in ("", ".low", ".high"))
+        if high < -gate.slice_loss * metrics[f"{CHAMPION}.{metric}"]:
+            reason = f"next orders are foretold worse: {name} is {value:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}"
+            yield Objection("orders", reason, {"metric": metric, "value": value, "low": low, "high": high})
 
 
 def _slices(evidence: Evidence, gate: GateSettings) -> Iterator[Objection]:

@@ -131,8 +131,8 @@ def rehearse(
     seen = {name: lists_between(shown, interactions, cut, end, name == VISIT) for name in ours}
     calibrated = tried.taught(rankers, ours, seen)
     rankers = {name: each for name, each in rankers.items() if name in calibrated}
-    rankers, next_order = tried.on_orders(blends, rankers)
     beside = {} if champion is None else {CHAMPION: recipe_of(champion.blends, _of_names(theirs, learnt_rankers), HOME)}
+    rankers, next_order = tried.on_orders(blends, rankers, beside)
     rankers, comparison = tried.on_clicks(blends, rankers, beside, progress)
     return Rehearsal(
         replace(comparison, figures={**comparison.figures, **next_order}),
@@ -197,18 +197,22 @@ class _Tried:
                 found[subject] = ranker
         return found
 
-    def on_orders(self, blends: Blends, rankers: dict[str, Ranker]) -> tuple[dict[str, Ranker], dict[str, Interval]]:
-        """The rankers without that of orders where it does not order better, and how well orders are foretold."""
+    def on_orders(
+        self, blends: Blends, rankers: dict[str, Ranker], beside: Mapping[str, Recipe]
+    ) -> tuple[dict[str, Ranker], dict[str, Interval]]:
+        """The rankers without that of orders where it does not order better, and how well orders are foretold, beside
+        popularity and the recipes ``beside``."""
         back = HOME + RETURNING
         if back not in blends:
             return rankers, {}
         plain = Recipe(blends[back])
-        recipes = {BACK: replace(plain, ranker=rankers.get(ORDER)), POPULAR_NAME: POPULAR}
+        others = {name: recipe.returning or recipe for name, recipe in beside.items()}
+        recipes = {BACK: replace(plain, ranker=rankers.get(ORDER)), POPULAR_NAME: POPULAR, **others}
         if ORDER in rankers:
             recipes[f"{BACK}_{BLEND}"] = plain
         figures = compare_orders(self.orders, self.models, recipes, BACK, self.settings.seed)
         if ORDER in rankers and not _better(figures, f"over_{BACK}_{BLEND}.ndcg_{K}"):
-            return self.on_orders(blends, {name: each for name, each in rankers.items() if name != ORDER})
+            return self.on_orders(blends, {name: each for name, each in rankers.items() if name != ORDER}, beside)
         return rankers, figures
 
     def on_clicks(

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from training.holdout import Answers, Question
 from training.holdout_evidence import LEAST_SESSIONS, part_figures, slice_figures
-from training.interactions import History, Interactions, from_frame
+from training.interactions import History, Interactions, Taxonomy, from_frame
 
 ITEMS = 40
 
@@ -52,6 +54,16 @@ def test_every_kind_of_slice_is_looked_at(earlier: Interactions) -> None:
     assert {"customer=new", "customer=known", "item=new", "item=head", "item=torso", "item=tail"} <= named
     assert {"market=DE", "market=FR"} <= named
     assert {(figure.difference, figure.low, figure.high) for figure in figures} == {(0.0, 0.0, 0.0)}
+
+
+def test_product_lines_are_slices_where_a_taxonomy_is_known(earlier: Interactions) -> None:
+    questions = asked(np.random.default_rng(0), sessions=400)
+    everything = answers(np.ones(len(questions)))
+    line = np.arange(ITEMS, dtype=np.int32) % 2
+    known = replace(earlier, taxonomy=Taxonomy(category=line, parent=line, parents=("Garden", "Kitchen")))
+    parts = {part.slice: part.questions for part in part_figures(questions, known, everything)}
+    even = sum(question.item % 2 == 0 for question in questions)
+    assert (parts["line=Garden"], parts["line=Kitchen"]) == (even, len(questions) - even)
 
 
 def test_a_slice_with_few_sessions_says_nothing(earlier: Interactions) -> None:

@@ -124,6 +124,14 @@ def test_no_challenger_yet(manifest: Manifest) -> None:
         promote(registry, "challenger", 0.0, GATE)
 
 
+def test_next_orders_that_are_surely_foretold_worse_are_a_reason(manifest: Manifest) -> None:
+    orders = {"champion.ndcg_20": 0.2, "over_champion.ndcg_20": -0.01, "over_champion.ndcg_20.low": -0.02}
+    assert promote(versions(manifest, **orders, **{"over_champion.ndcg_20.high": -0.002}), "2", 0.01, GATE) == "2"
+    with pytest.raises(Refused, match=r"next orders are foretold worse: over_champion.ndcg_20 is -0.0100") as refusal:
+        promote(versions(manifest, **orders, **{"over_champion.ndcg_20.high": -0.0021}), "2", 0.01, GATE)
+    assert [reason["check"] for reason in refusal.value.details["reasons"]] == ["orders"]
+
+
 def test_a_margin_of_nothing_asks_for_a_sure_gain(manifest: Manifest) -> None:
     with pytest.raises(Refused, match="not surely better"):
         promote(versions(manifest), "challenger", 0.0, GATE)
