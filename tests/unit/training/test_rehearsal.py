@@ -45,6 +45,20 @@ def shop(customers: int = 120, visits: int = 5, seed: int = 1) -> Interactions:
     return from_frame(pd.DataFrame(rows, columns=["user", "session", "item", "time", "event"]))
 
 
+def habits(customers: int = 120, visits: int = 8, seed: int = 1) -> Interactions:
+    """Customers look around the circle and buy four things of their own in turn: never what they bought last."""
+    rng = np.random.default_rng(seed)
+    own = [rng.permutation(30)[:4] for _ in range(customers)]
+    rows = []
+    for visit in range(customers * visits):
+        customer, at = visit % customers, int(rng.integers(30))
+        seen = [(f"item {(at + step) % 30:02}", Kind.VIEW) for step in range(3)]
+        bought = [(f"item {own[customer][visit // customers % 4]:02}", Kind.BUY)]
+        for step, (item, kind) in enumerate(seen + bought):
+            rows.append((f"u{customer}", visit, item, START + visit * 600 + step * 30, kind))
+    return from_frame(pd.DataFrame(rows, columns=["user", "session", "item", "time", "event"]))
+
+
 @contextmanager
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[History, Floats]]]:
     """The history and the rows of every list whose features are computed while this is open."""
@@ -127,6 +141,14 @@ class TestChampion:
         again = rehearsed(circle, Standing(BLENDS, tuple(rehearsal.taught)))
         assert again.comparison.figures["over_champion.mrr_20"].value == 0
 
+    def test_it_is_compared_on_next_orders_too(self, circle: Interactions) -> None:
+        repeating = replace(circle, kind=np.full(len(circle), Kind.BUY, np.int8))
+        weights = {"home": BLENDS["home"], "home/returning": {"popular": 1.0}}
+        figures = rehearsed(repeating, Standing(weights, ()), ranker_questions=0).comparison.figures
+        assert figures["champion.recall_20"] == figures["popular.recall_20"]
+        over = figures["over_champion.recall_20"].value
+        assert over == pytest.approx(figures["over_popular.recall_20"].value)
+
     def test_one_without_a_ranker_is_compared_without(self, circle: Interactions) -> None:
         figures = rehearsed(circle, Standing(BLENDS, ())).comparison.figures
         assert figures["over_champion.mrr_20"] == figures["over_blend.mrr_20"]
@@ -137,34 +159,44 @@ class TestChampion:
         assert ranked["champion.mrr_20"].low > ranked["popular.mrr_20"].high
 
 
-def test_rows_of_training_and_of_the_service_are_equal(
-    circle: Interactions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With everything a row may know: prices, shelves, markets, hours."""
-    rng = np.random.default_rng(3)
-    n = circle.n_items
-    described = replace(
-        circle,
-        market=rng.integers(0, 2, circle.n_sessions).astype(np.int32)[circle.session],
+def with_everything_a_row_may_know(interactions: Interactions) -> Interactions:
+    """Prices, shelves, markets, hours."""
+    n = interactions.n_items
+    market = np.random.default_rng(3).integers(0, 2, interactions.n_sessions).astype(np.int32)
+    return replace(
+        interactions,
+        market=market[interactions.session],
         markets=("CH", "DE"),
         taxonomy=Taxonomy((np.arange(n) // 6).astype(np.int32), (np.arange(n) // 12).astype(np.int32)),
         content=Content(
-            name=tuple(circle.item_ids.tolist()),
+            name=tuple(interactions.item_ids.tolist()),
             brand=np.full(n, -1, np.int32),
             price=np.where(np.arange(n) % 7, np.arange(n) * 3.5, np.nan).astype(np.float32),
             published=np.where(np.arange(n) % 5, START - np.arange(n) * 9_999, 0).astype(np.int64),
         ),
     )
+
+
+DESCRIBED = ("price", "price_over_last", "hour_lift", "market_lift", "newness", "category_share")
+VARYING = {VISIT: (*DESCRIBED, "visit_length"), ORDER: (*DESCRIBED, "times_bought", "days_since_bought")}
+"""What must differ between rows, or their being equal would prove nothing."""
+
+
+@pytest.mark.parametrize(("kind", "blend"), [(VISIT, "home"), (ORDER, "home/returning")])
+def test_rows_of_training_and_of_the_service_are_equal(
+    kind: str, blend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = with_everything_a_row_may_know(habits())
     with recorded(monkeypatch) as in_training:
         found = rehearsed(described)
-    ranker = found.rankers(described, 1, untold)
+    rankers = found.rankers(described, 1, untold)
     models = fit(described, {name for weights in BLENDS.values() for name in weights})
     write_bundle(
         tmp_path / "bundle",
         item_ids=described.item_ids,
         markets=described.markets,
         models=models,
-        rankers=ranker,
+        rankers=rankers,
         blends=BLENDS,
         window=a_window(described),
         metrics={},
@@ -172,13 +204,12 @@ def test_rows_of_training_and_of_the_service_are_equal(
         created_at=NOON,
     )
     bundle = Bundle.open(tmp_path / "bundle", "1")
-    assert {VISIT, ORDER} >= set(bundle.rankers)
-    questions = [history for history, _ in in_training if history.in_session.any()][:40]
-    settings = bundle.rankers[VISIT].settings
+    assert set(bundle.rankers) == {VISIT, ORDER}
+    questions = [history for history, _ in in_training if history.in_session.any() == (kind == VISIT)][:40]
     with recorded(monkeypatch) as by_hand:
         replayed_rows(
             [Replayed(history, history.item[:1]) for history in questions],
-            models, BLENDS["home"], ranker[VISIT].signals, settings,
+            models, BLENDS[blend], rankers[kind].signals, bundle.rankers[kind].settings,
         )  # fmt: skip
     with recorded(monkeypatch) as served:
         for history in questions:
@@ -186,7 +217,7 @@ def test_rows_of_training_and_of_the_service_are_equal(
     assert len(by_hand) == len(served) == len(questions) == 40
     for (_, rows), (_, again) in zip(by_hand, served, strict=True):
         np.testing.assert_array_equal(rows, again)
-    names = feature_names(tuple(BLENDS["home"]))
+    names = feature_names(tuple(BLENDS[blend]))
     spread = np.concatenate([rows for _, rows in served]).std(axis=0)
-    for name in ("price", "price_over_last", "hour_lift", "market_lift", "newness", "category_share"):
+    for name in VARYING[kind]:
         assert spread[names.index(name)] > 0, name
