@@ -7,12 +7,15 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from feature_repo.errors import BadInput, Conflict, Misconfigured
-from tests.unit.training.lake_files import a_shop, an_event, write_events
+from tests.unit.training.lake_files import NOON, a_shop, an_event, write_events
+from training.blend import propose
 from training.bundle import Bundle
 from training.candidates.als import Als, AlsSettings
+from training.interactions import History
 from training.jobs import LOCK, NothingNew, Trained, only_training, train
 from training.mlflow_client import open_client
 from training.promotion import promote
@@ -101,10 +104,18 @@ def test_a_bot_is_left_out_and_named(registry: ModelRegistry, tmp_path: Path) ->
         ),
     ],
 )
-def test_a_shop_with_strange_data_gets_a_version(events: list[dict[str, object]], tmp_path: Path) -> None:
-    registry = ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "cache", tmp_path / "mlartifacts")
+def test_a_shop_with_strange_data_gets_a_version_that_answers(
+    events: list[dict[str, object]], registry: ModelRegistry, tmp_path: Path
+) -> None:
     trained = run(write_events(tmp_path, *events), registry, tmp_path)
-    Bundle.open(registry.fetch(trained.version), trained.version)
+    bundle = Bundle.open(registry.fetch(trained.version), trained.version)
+    known, now = range(len(bundle.item_ids)), int(NOON.timestamp()) + 86_400
+    for seen in ([], list(known[:1]), list(known[:3])):
+        found = propose(bundle, "home", History.of(seen, now=now), 10)
+        assert set(found.item.tolist()) <= set(known)
+        assert len(set(found.item.tolist())) == len(found.item) == len(found.score) > 0
+        assert np.isfinite(found.score).all()
+        assert (found.score > 0).all()
 
 
 def test_an_empty_lake_leaves_nothing_behind(registry: ModelRegistry, tmp_path: Path) -> None:
