@@ -17,9 +17,10 @@ import redis
 
 from feature_repo.batch import EVER, STEPS, LakeFiles, compute_features
 from feature_repo.definitions import EVENT_TIMESTAMP
-from feature_repo.errors import Conflict, TryLater
+from feature_repo.errors import Conflict, Misconfigured, TryLater
 from feature_repo.feast_noise import quiet
 from feature_repo.layout import BATCH_VIEWS, View
+from feature_repo.online_sqlite import unreadable
 from feature_repo.store import EPOCH, OnlineRow, OnlineWriter, open_store
 from feature_repo.tables import table_path
 
@@ -89,9 +90,13 @@ def _write(writer: OnlineWriter, view: View, features_folder: Path, now: datetim
 @contextlib.contextmanager
 def _alone(data: Path) -> Iterator[None]:
     """Hold the lock of the data folder; the system lets go of it when a run is killed."""
-    data.mkdir(parents=True, exist_ok=True)
     path = data / "materialize.lock"
-    with path.open("w") as lock:
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = path.open("w")
+    except OSError as error:
+        raise Misconfigured(f"data folder {data} cannot be used: {error}; set SHOPFLOOR_DATA") from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -108,3 +113,5 @@ def _reachable(online_address: str) -> Iterator[None]:
     except (sqlite3.OperationalError, redis.RedisError) as error:
         where = online_address.rsplit("@", 1)[-1]
         raise TryLater(f"online features at {where} cannot be written now: {error}; run it again") from error
+    except sqlite3.DatabaseError as error:
+        raise unreadable(Path(online_address), error) from error

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from feature_repo.errors import Corrupt, TryLater
+from feature_repo.errors import Corrupt, Misconfigured, TryLater
 from feature_repo.layout import VIEWS, View, entity_key, sqlite_table
 
 BUSY_S: Final = 2.0
@@ -21,7 +21,12 @@ class SqliteRows:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Misconfigured(
+                f"online features cannot be kept in {path}: {error}; set SHOPFLOOR_DATA or SHOPFLOOR_ONLINE"
+            ) from error
         with self._reasons():
             self._connection = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode=WAL")
@@ -100,10 +105,14 @@ class SqliteRows:
                 raise _NoTable from error
             raise TryLater(f"online features in {self._path} cannot be reached now: {error}") from error
         except sqlite3.DatabaseError as error:
-            raise Corrupt(
-                f"{self._path} is no readable SQLite file ({error}); move it away, then run shopfloor materialize and "
-                "restart the worker from the lake"
-            ) from error
+            raise unreadable(self._path, error) from error
+
+
+def unreadable(path: Path, error: sqlite3.DatabaseError) -> Corrupt:
+    return Corrupt(
+        f"{path} is no readable SQLite file ({error}); move it away, then run shopfloor materialize and "
+        "restart the worker from the lake"
+    )
 
 
 class _NoTable(Exception):

@@ -44,6 +44,8 @@ async def checkup(settings: Settings) -> list[Finding]:
             findings.append(Finding(part, True, await ask()))
         except ShopfloorError as error:
             findings.append(Finding(part, False, str(error)))
+        except Exception as error:  # a part that fails in a way of its own is a finding as well
+            findings.append(Finding(part, False, f"{type(error).__name__}: {error}"))
     return findings
 
 

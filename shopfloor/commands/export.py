@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from shopfloor.commands.options import AsJson, Config, in_utc
+from shopfloor.commands.options import AsJson, Config, check_target, in_utc
 
 
 def register(app: typer.Typer) -> None:
@@ -42,8 +42,7 @@ def training_set(
 
     if rows not in list(Rows):
         raise BadInput(f"--rows {rows} is unknown; choose {' or '.join(Rows)}")
-    if not out.parent.is_dir():
-        raise BadInput(f"the folder {out.parent} does not exist; make it first")
+    check_target("OUT", out)
     settings = LoadedSettings.read(config).settings
     output = Output(as_json)
     end = in_utc(until) or datetime.now(UTC)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shopfloor.commands.options import AsJson, Config
+from shopfloor.commands.options import AsJson, Config, check_target
 
 if TYPE_CHECKING:
     from ingestion.stream.replay import Letter
@@ -46,6 +46,7 @@ def replay(
     output = Output(as_json)
     lake = wiring.lake(settings)
     if export is not None:
+        check_target("--export", export)
         count = _write(export, letters_in(lake))
         output.result(
             {"exported": count, "file": str(export)},
@@ -95,10 +96,10 @@ def _read(path: Path) -> "Iterator[Letter]":
 
     if not path.is_file():
         raise NotFound(f"there is no file {path}; write one with --export")
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             try:
-                document = json.loads(line)
+                document = json.loads(line.decode())
                 event = document["event"]
                 payload = event if isinstance(event, str) else json.dumps(event)
                 yield Letter(document["letter_id"], payload.encode(), datetime.fromisoformat(document["refused_at"]))

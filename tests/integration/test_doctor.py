@@ -49,6 +49,25 @@ class TestDoctor:
         assert document["settings"]["data"] == {"value": str(tmp_path), "from": "SHOPFLOOR_DATA"}
         assert document["settings"]["port"]["from"] == "default"
 
+    def test_a_file_where_the_data_folder_should_be(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "file").touch()
+        code, document = run(monkeypatch, SHOPFLOOR_DATA=str(tmp_path / "file"))
+        assert code == 69
+        failing = {part for part, check in document["checks"].items() if not check["ok"]}
+        assert failing >= {"data", "events", "online", "lake"}
+        assert "SHOPFLOOR_ONLINE" in str(document["checks"]["online"]["says"])
+
+    def test_a_part_that_fails_in_a_way_of_its_own_is_a_finding(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(settings: object) -> None:
+            raise RuntimeError("the moon is in the way")
+
+        monkeypatch.setattr("shopfloor.wiring.model_registry", fail)
+        code, document = run(monkeypatch, SHOPFLOOR_DATA=str(tmp_path))
+        assert code == 69
+        assert document["checks"]["models"] == {"ok": False, "says": "RuntimeError: the moon is in the way"}
+
     def test_a_setting_that_no_model_has_is_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         (tmp_path / "shopfloor.toml").write_text("[training.models.als]\nfactor = 64\n")

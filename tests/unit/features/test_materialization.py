@@ -14,7 +14,7 @@ from feast import FeatureStore
 
 import feature_repo
 from feature_repo.batch import LakeFiles
-from feature_repo.errors import Conflict
+from feature_repo.errors import Conflict, Corrupt, Misconfigured
 from feature_repo.layout import VIEWS
 from feature_repo.materialization import materialize
 from feature_repo.opening import open_online_features
@@ -54,6 +54,20 @@ async def test_a_second_order_is_online_after_the_next_run(lake: LakeFiles, tmp_
     assert counts["online"] == {"user_profile": 1, "item_stats": 1, "item_catalog": 0}, "only what is new since then"
     assert await _bought(tmp_path, "anna") == ("bread", "milk")
     assert await _bought(tmp_path, "bert") == ("wine",)
+
+
+def test_an_online_store_that_is_no_database(lake: LakeFiles, tmp_path: Path) -> None:
+    (tmp_path / "online.db").write_text("garbage " * 1000)
+    with pytest.raises(Corrupt, match=r"online\.db is no readable SQLite file .*move it away, then run shopfloor mat"):
+        materialize(lake, str(tmp_path / "online.db"), tmp_path, NOW)
+
+
+def test_a_data_folder_that_is_a_file(lake: LakeFiles, tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    with pytest.raises(Misconfigured, match="SHOPFLOOR_DATA"):
+        materialize(lake, str(tmp_path / "online.db"), tmp_path / "data", NOW)
+    with pytest.raises(Misconfigured, match="SHOPFLOOR_DATA or SHOPFLOOR_ONLINE"):
+        open_online_features(str(tmp_path / "data" / "online.db"), tmp_path / "data")
 
 
 def test_two_at_once(lake: LakeFiles, tmp_path: Path) -> None:
