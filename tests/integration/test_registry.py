@@ -20,9 +20,10 @@ import httpx
 import pandas as pd
 import pytest
 
-from feature_repo.errors import Conflict, Corrupt, NotFound, TryLater
+from feature_repo.errors import Conflict, Corrupt, NotFound, Refused, TryLater
 from tests.unit.training.bundles import NOON, a_bundle
 from tests.unit.training.candidate_suite import TEA
+from tests.unit.training.test_promotion import EQUAL, FINE
 from training.bundle import MANIFEST, Bundle
 from training.mlflow_client import open_client
 from training.registry import CHALLENGER, CHAMPION, MODEL, ModelRegistry
@@ -371,13 +372,39 @@ def test_following_an_alias_and_rolling_back_import_no_mlflow(
     assert registry.version_of(CHAMPION) == "1"
 
 
-def test_the_rollback_command_imports_neither_mlflow_nor_a_model(
+def test_a_refused_promotion_gives_its_reasons_to_a_script(
+    registry: ModelRegistry, folder: Path, tmp_path: Path
+) -> None:
+    registry.promote(register(registry, folder))
+    worse = EQUAL | {"over_champion.hr_20": -0.05, "over_champion.hr_20.low": -0.08, "over_champion.hr_20.high": -0.02}
+    narrower = FINE.model_copy(update={"coverage": 0.1})
+    a_bundle(tmp_path / "worse", metrics=worse, compared_with="1", evidence=narrower)
+    registry.challenge(register(registry, tmp_path / "worse"))
+    code = "import sys; from shopfloor.cli import main; sys.argv[1:] = ['promote', 'challenger', '--json']; main()"
+    environ = os.environ | {"SHOPFLOOR_MODELS": f"sqlite:///{tmp_path}/mlflow.db", "SHOPFLOOR_DATA": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environ, cwd=tmp_path
+    )
+    assert done.returncode == Refused.exit_code, done.stderr
+    error = json.loads(done.stdout)["error"]
+    assert (error["title"], error["version"]) == (Refused.title, "2")
+    reasons = {reason["check"]: reason for reason in error["reasons"]}
+    assert set(reasons) == {"difference", "coverage"}
+    for reason in reasons.values():
+        assert reason["reason"] in error["detail"]
+        assert reason["figures"]
+    assert "is not promoted" in done.stderr
+    assert registry.version_of(CHAMPION) == "1"
+
+
+def test_the_rollback_command_imports_neither_mlflow_nor_a_model_and_takes_less_than_a_second(
     registry: ModelRegistry, folder: Path, tmp_path: Path
 ) -> None:
     for _ in range(2):
         registry.promote(register(registry, folder))
     code = (
-        "import sys; from shopfloor.cli import main; import atexit;"
+        "import sys; from shopfloor.cli import main; import atexit, time;"
+        "atexit.register(lambda: print(time.process_time()));"  # of the whole process; what is registered last is first
         "atexit.register(lambda: print([m for m in ('mlflow', 'numba', 'duckdb', 'pandas') if m in sys.modules]));"
         "sys.argv[1:] = ['rollback', '--json']; main()"
     )
@@ -385,6 +412,7 @@ def test_the_rollback_command_imports_neither_mlflow_nor_a_model(
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ, cwd=tmp_path
     )
-    document, imported = done.stdout.splitlines()
+    document, imported, cpu_seconds = done.stdout.splitlines()
     assert json.loads(document) == {"champion": "1", "before": "2"}
     assert imported == "[]"
+    assert float(cpu_seconds) < 1

@@ -10,12 +10,20 @@ from training.bundle import DataWindow, Manifest, write_bundle
 from training.candidates.candidate import CandidateModel
 from training.candidates.covisitation import Covisitation
 from training.candidates.session_knn import SessionKnn
+from training.evidence import Evidence
 from training.interactions import Interactions
+from training.promotion import COMPARED_WITH
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def a_bundle(folder: Path, board: Interactions | None = None, metrics: Mapping[str, float] | None = None) -> Manifest:
+def a_bundle(
+    folder: Path,
+    board: Interactions | None = None,
+    metrics: Mapping[str, float] | None = None,
+    compared_with: str | None = None,
+    evidence: Evidence | None = None,
+) -> Manifest:
     """A bundle of two models over the checker board."""
     board = board or checker_board()
     models: dict[str, CandidateModel] = {
@@ -30,8 +38,9 @@ def a_bundle(folder: Path, board: Interactions | None = None, metrics: Mapping[s
         blends=blends_of(BLENDS, models),
         window=a_window(board),
         metrics=metrics or {"blend.hr_20": 0.5},
-        settings={"seed": 7},
+        settings={"seed": 7} | ({COMPARED_WITH: compared_with} if compared_with else {}),
         created_at=NOON,
+        evidence=evidence,
     )
 
 
