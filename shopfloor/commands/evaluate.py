@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from feature_repo.errors import BadInput
-from shopfloor.commands.options import Config
+from shopfloor.commands.options import Config, check_target
 from shopfloor.output import Output
 
 if TYPE_CHECKING:
@@ -123,8 +123,9 @@ def evaluate(
     _one_of("--protocol", protocol, list(Protocol))
     if exclude is not None:
         _one_of("--exclude", exclude, list(Exclude))
-    _has_folder("--json", json_file)
-    _has_folder("--report", report)
+    for option, file in (("--json", json_file), ("--report", report)):
+        if file is not None:
+            check_target(option, file)
     named, kind = parse_columns(columns), kind_named(target) if target else None
     source = read_source(
         Protocol(protocol), train, test, split, data, share, named, seed, kind, Exclude(exclude) if exclude else None
@@ -185,11 +186,6 @@ def _tracked(
 def _one_of(option: str, given: str, known: Any) -> None:
     if given not in known:
         raise BadInput(f"{option} {given}: known are {', '.join(known)}")
-
-
-def _has_folder(option: str, file: Path | None) -> None:
-    if file is not None and not file.absolute().parent.is_dir():
-        raise BadInput(f"{option} {file}: there is no folder {file.absolute().parent}; make it first")
 
 
 def _table(found: "list[Row]") -> "Table":

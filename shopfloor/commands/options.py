@@ -29,6 +29,8 @@ def check_target(option: str, file: Path) -> None:
     """BadInput unless the file can be written: found out before the work whose result it is to hold, not after."""
     if file.is_dir():
         raise BadInput(f"{option} {file} is a folder; name a file in it")
+    if not file.absolute().parent.is_dir():
+        raise BadInput(f"{option} {file}: there is no folder {file.absolute().parent}; make it first")
     existed = file.exists()
     try:
         with file.open("ab"):

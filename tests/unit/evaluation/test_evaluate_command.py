@@ -170,6 +170,7 @@ def test_files_that_do_not_fit_together_are_refused(given: list[str], message: s
         (("--model", "popular", "--exclude", "some"), "--exclude some: known are none, bought, seen"),
         (("--model", "popular", "--target", "hover"), "'hover' is no kind of event"),
         (("--model", "popular", "--json", "/no/such/folder/rows.json"), "there is no folder"),
+        (("--model", "popular", "--json", "/"), "--json / is a folder"),
         (("--model", "popular", "--report", "/no/such/folder/report.html"), "--report /no/such/folder/report.html"),
         (("--model", "popular", "--protocol", "guesses"), "--protocol guesses: known are sessions, users, baskets"),
         (("--model", "popular", "--columns", "session=Visit,item=ItemId"), "no column 'Visit' for session"),

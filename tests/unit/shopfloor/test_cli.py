@@ -118,11 +118,17 @@ class TestTargets:
     def test_dead_letters_into_a_folder_that_is_not_there(self, run: Run) -> None:
         code, out, _ = run("replay", "--export", "nowhere/letters.jsonl", "--json")
         assert code == 65
-        assert "--export nowhere/letters.jsonl cannot be written: No such file" in json.loads(out)["error"]["detail"]
+        assert "--export nowhere/letters.jsonl: there is no folder" in json.loads(out)["error"]["detail"]
 
     def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
         with pytest.raises(BadInput, match=r"--json .* is a folder"):
             check_target("--json", tmp_path)
+
+    def test_a_file_that_no_right_lets_anybody_make(self) -> None:
+        if not Path("/proc/self").exists():
+            pytest.skip("this system has no /proc, where nothing can be written")
+        with pytest.raises(BadInput, match=r"--json /proc/rows.json cannot be written: .*; give another file"):
+            check_target("--json", Path("/proc/rows.json"))
 
     def test_looking_changes_nothing(self, tmp_path: Path) -> None:
         kept = tmp_path / "kept"
