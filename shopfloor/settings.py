@@ -1,6 +1,7 @@
 """Settings: one ``shopfloor.toml``, overridden by ``SHOPFLOOR_…`` variables, read once by the composition root.
 
-Relative paths in the file count from the file's folder; from a variable or a default, from the current folder.
+Relative paths in the file, the addresses of files and folders too, count from the file's folder; from a variable or a
+default, from the current folder.
 The shop's own models, where the file names some, are looked for beside the file too.
 """
 
@@ -33,6 +34,11 @@ VARIABLES: Final = {
     "SHOPFLOOR_PORT": "port",
     "SHOPFLOOR_KEYS": "keys",
 }
+
+PLACES: Final = ("data", "events", "online", "lake", "models")
+"""Settings that are a path, or an address that may be one."""
+SQLITE: Final = "sqlite:///"
+"""Before a path, relative or not, where MLflow takes the address of a database."""
 
 Key = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -103,8 +109,10 @@ class LoadedSettings:
         elif config is not None:
             raise Misconfigured(f"there is no settings file {config}; give another --config or leave it out")
         sources = dict.fromkeys(Settings.model_fields, "default") | dict.fromkeys(values, str(path))
-        if isinstance(values.get("data"), str):
-            values["data"] = path.parent / values["data"]
+        folder = path.parent.absolute()
+        for name in PLACES:
+            if isinstance(values.get(name), str):
+                values[name] = _from(folder, values[name])
         for variable, name in VARIABLES.items():
             given = environ.get(variable, "")
             value = _listed(given) if name == "keys" else given
@@ -117,10 +125,16 @@ class LoadedSettings:
             first = field_errors(error)[0]
             where = sources.get(first.field.split(".")[0], str(path))
             raise Misconfigured(f"setting {first.field} from {where}: {first.reason} (got {first.value})") from error
-        folder = str(path.parent.absolute())
-        if settings.training.own_models and folder not in sys.path:
-            sys.path.append(folder)  # as the last one, so that a file there hides no library
+        if settings.training.own_models and str(folder) not in sys.path:
+            sys.path.append(str(folder))  # as the last one, so that a file there hides no library
         return cls(settings.model_copy(update={"data": settings.data.absolute()}), sources)
+
+
+def _from(folder: Path, address: str) -> str:
+    """The address with a relative path in it counted from the folder; ``kafka://…`` and its like hold none."""
+    if address.startswith(SQLITE):
+        return SQLITE + _from(folder, address.removeprefix(SQLITE))
+    return str(folder / address) if address and "://" not in address else address
 
 
 def _listed(text: str) -> list[str]:

@@ -27,6 +27,39 @@ class TestLoadedSettings:
     def test_the_data_folder_counts_from_the_file(self, tmp_path: Path) -> None:
         assert read(tmp_path, 'data = "shop"').settings.data == tmp_path / "shop"
 
+    def test_the_other_places_count_from_the_file_too(self, tmp_path: Path) -> None:
+        text = 'lake = "lake"\nevents = "../log"\nonline = "/srv/online.db"\nmodels = "sqlite:///ml.db"'
+        settings = read(tmp_path, text).settings
+        assert settings.lake_address == str(tmp_path / "lake")
+        assert settings.events_address == str(tmp_path / ".." / "log")
+        assert settings.online_address == "/srv/online.db"
+        assert settings.models_address == f"sqlite:///{tmp_path / 'ml.db'}"
+
+    def test_a_file_named_from_its_own_folder_gives_whole_paths(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "shopfloor.toml").write_text('data = "shop"\nlake = "lake"')
+        monkeypatch.chdir(tmp_path)
+        settings = LoadedSettings.read(None, {}).settings
+        assert (settings.data, settings.lake_address) == (tmp_path / "shop", str(tmp_path / "lake"))
+
+    def test_addresses_of_servers_stay_as_they_are(self, tmp_path: Path) -> None:
+        addresses = {
+            "events": "kafka://a:9092",
+            "online": "redis://b:6379",
+            "lake": "s3://bucket/lake",
+            "models": "http://c:5000",
+        }
+        settings = read(tmp_path, "\n".join(f'{name} = "{address}"' for name, address in addresses.items())).settings
+        assert {name: getattr(settings, name) for name in addresses} == addresses
+
+    def test_an_empty_address_is_the_embedded_one(self, tmp_path: Path) -> None:
+        assert read(tmp_path, 'data = "shop"\nlake = ""').settings.lake_address == str(tmp_path / "shop" / "lake")
+
+    def test_a_path_in_a_variable_counts_from_the_current_folder(self, tmp_path: Path) -> None:
+        loaded = read(tmp_path, 'lake = "lake"\ndata = "shop"', SHOPFLOOR_LAKE="elsewhere", SHOPFLOOR_DATA="here")
+        assert (loaded.settings.lake_address, loaded.settings.data) == ("elsewhere", Path("here").absolute())
+
     def test_keys_are_a_list_in_one_variable(self, tmp_path: Path) -> None:
         assert read(tmp_path, "", SHOPFLOOR_KEYS="one,two").settings.keys == ("one", "two")
 
