@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from feature_repo.errors import BadInput, Conflict, Misconfigured
-from tests.unit.training.lake_files import NOON, a_shop, an_event, write_events
+from tests.unit.training.lake_files import NOON, a_shop, an_event, write_events, write_products, write_taxonomy
+from training.assortment import NO_CATALOGUE, CatalogueFiles
 from training.blend import propose
 from training.bundle import Bundle
 from training.candidates.als import Als, AlsSettings
@@ -28,11 +29,19 @@ def registry(tmp_path: Path) -> ModelRegistry:
     return ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "cache", tmp_path / "mlartifacts")
 
 
-def run(files: list[str], registry: ModelRegistry, folder: Path, *, seed: int = 42, if_new: bool = False) -> Trained:
+def run(
+    files: list[str],
+    registry: ModelRegistry,
+    folder: Path,
+    *,
+    seed: int = 42,
+    if_new: bool = False,
+    catalogue: CatalogueFiles = NO_CATALOGUE,
+) -> Trained:
     # The margin of a shop of sixty customers is wide.
     settings = TrainingSettings(most_events_a_day=100, holdout_share=0.4, margin=0.5, seed=seed)
     clock, progress = lambda: datetime.now(UTC), lambda step, done, total: None
-    return train(files, registry, settings, folder, clock, progress, if_new=if_new)
+    return train(files, registry, settings, folder, clock, progress, if_new=if_new, catalogue=catalogue)
 
 
 def test_the_first_version_is_champion_and_the_next_ones_challenge_it(registry: ModelRegistry, tmp_path: Path) -> None:
@@ -51,6 +60,19 @@ def test_the_first_version_is_champion_and_the_next_ones_challenge_it(registry: 
     pages = [path.read_text() for path in (tmp_path / "mlartifacts").rglob("report.html")]
     assert len(pages) == 2
     assert sum(" over version in use" in page or "version in use over " in page for page in pages) == 1
+
+
+def test_the_page_of_a_training_tells_of_money_and_product_lines(registry: ModelRegistry, tmp_path: Path) -> None:
+    products = [{"item_id": item, "category_id": "12", "price": 3.0, "currency": "EUR"} for item in "abcd"]
+    products += [{"item_id": item, "category_id": "13", "price": 9.0, "currency": "EUR"} for item in "wxyz"]
+    names = {"12": "Teapots", "13": "Lamps"}
+    tree = write_taxonomy(tmp_path, {"12": None, "13": None}, names=names)
+    catalogue = CatalogueFiles(write_products(tmp_path, *products), tree)
+    run(write_events(tmp_path, *a_shop()), registry, tmp_path, catalogue=catalogue)
+    (page,) = (path.read_text() for path in (tmp_path / "mlartifacts").rglob("report.html"))
+    assert all(f"category={line}<" in page for line in names.values())
+    assert "revenue@20" in page
+    assert "session=1<" in page
 
 
 def test_a_version_carries_its_evidence_and_its_card(registry: ModelRegistry, tmp_path: Path) -> None:
