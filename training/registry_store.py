@@ -16,16 +16,19 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from feature_repo.errors import NotFound, TryLater
+from feature_repo.errors import Corrupt, NotFound, ShopfloorError, TryLater
 
 SQLITE: Final = "sqlite:///"
 TIMEOUT_SECONDS: Final = 5.0
+DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 T = TypeVar("T")
 
 
 class RegistryStore(Protocol):
-    """Every call raises TryLater when the registry does not answer; writing raises NotFound for what is not there."""
+    """Every call raises TryLater when the registry does not answer, and Corrupt when its file is damaged; writing
+    raises NotFound for what is not there.
+    """
 
     def version_of(self, model: str, alias: str) -> str | None:
         """The version an alias stands for; None where there is none."""
@@ -108,12 +111,10 @@ class SqliteStore:
         try:
             with closing(self._connected("ro")) as connection:
                 return connection.execute(question, values).fetchall()
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             if "no such table" in str(error):
                 return []  # MLflow is just creating its tables: nothing is registered yet
-            raise TryLater(f"the model registry {self._path} does not answer: {error}") from error
-        except sqlite3.DatabaseError as error:
-            raise TryLater(f"the model registry {self._path} cannot be read: {error}") from error
+            raise self._told(error, "read") from error
 
     def _write(self, owner: str, owned_by: tuple[str, ...], change: str, values: tuple[str | int, ...]) -> None:
         """One change, if what it belongs to exists; the write lock is held over both."""
@@ -124,7 +125,15 @@ class SqliteStore:
                     raise NotFound(f"the model registry {self._path} has no {' '.join(owned_by)}")
                 connection.execute(change, values)
         except sqlite3.DatabaseError as error:
-            raise TryLater(f"the model registry {self._path} cannot be written: {error}") from error
+            raise self._told(error, "written") from error
+
+    def _told(self, error: sqlite3.DatabaseError, done: str) -> ShopfloorError:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED:
+            return Corrupt(
+                f"the model registry {self._path} is no readable SQLite file ({error}); restore it from a copy, or "
+                "move it away and run shopfloor train, which begins a new one"
+            )
+        return TryLater(f"the model registry {self._path} cannot be {done} now: {error}")
 
     def _connected(self, mode: str) -> sqlite3.Connection:
         address = f"{self._path.absolute().as_uri()}?mode={mode}"

@@ -78,8 +78,11 @@ class TestAnEmptyRegistry:
     def test_that_is_no_database(self, tmp_path: Path) -> None:
         (tmp_path / "mlflow.db").write_text("not a database, but long enough to be read as the header of one" * 20)
         registry = ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "cache")
-        with pytest.raises(TryLater, match=r"mlflow\.db"):
+        mend = r"mlflow\.db is no readable .*; restore it .* or move it away and run shopfloor train"
+        with pytest.raises(Corrupt, match=mend):
             registry.version_of(CHAMPION)
+        with pytest.raises(Corrupt, match=mend):
+            SqliteStore(tmp_path / "mlflow.db").set_alias(MODEL, CHAMPION, "1")
 
 
 class TestAVersion:
