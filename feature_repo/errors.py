@@ -17,7 +17,11 @@ The exit codes follow BSD ``sysexits.h`` where it has a fitting one.
 It lives in the lowest package because every other one raises these.
 """
 
-from typing import Any, ClassVar
+import re
+from typing import Any, ClassVar, Final
+
+COLOURS: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+"""What some libraries write into their messages for a terminal; ours go into JSON and logs as well."""
 
 
 class ShopfloorError(Exception):
@@ -31,7 +35,7 @@ class ShopfloorError(Exception):
     title: ClassVar[str] = "Internal error"
 
     def __init__(self, message: str, **details: Any) -> None:
-        super().__init__(message)
+        super().__init__(COLOURS.sub("", message))
         self.details = details
 
 
