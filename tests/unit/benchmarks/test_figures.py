@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.__main__ import accuracy, serving
+from benchmarks.__main__ import accuracy, next_order, serving
 from benchmarks.accuracy import Result
 from benchmarks.figures import Figure, document, from_document, report, skipped
 from training.evaluation.evaluation import Row
@@ -56,6 +56,18 @@ class TestDocumentsOfOtherBenchmarks:
             "recommendation, busy, 30,000 products: server CPU",
             "recommendation, 300/s, 30,000 products: p99",
         ]
+
+    @pytest.mark.parametrize(("low", "met"), [(0.001, True), (-0.001, False)])
+    def test_the_ranked_next_order_is_surely_better_than_each_model_alone(self, low: float, met: bool) -> None:
+        figures = {"popular": 0.1, "als": 0.17, "buy_again": 0.24, "home, blended": 0.25, "home, ranked": 0.28}
+        rows = [
+            {"recipe": recipe, "market": "all", "metric": "recall_20", "figure": {"value": value},
+             "over": {"value": 0.28 - value, "low": low, "high": 0.3}}
+            for recipe, value in figures.items()
+        ]  # fmt: skip
+        blended, ranked = next_order({"rows": rows})
+        assert (blended.met, ranked.met) == (True, met)
+        assert ranked.note.startswith(f"over the best alone +0.0400, 95 % interval {low:+.4f}")
 
     def test_accuracy_keeps_which_targets_are_required(self) -> None:
         found = accuracy_row(value=0.1, target=0.2) | {"reached": False}
