@@ -1,12 +1,17 @@
-"""Asks each outside part whether it answers, one after the other, and never raises for one that does not."""
+"""Asks each outside part whether it answers, one after the other, and never raises for one that does not.
+
+Nothing is made by being asked about: of files and folders that are not there yet it only says whether they can be.
+"""
 
 import asyncio
 import json
+import os
 import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -33,7 +38,7 @@ async def checkup(settings: Settings) -> list[Finding]:
         "data": lambda: asyncio.to_thread(_data, settings),
         "events": lambda: _events(settings),
         "online": lambda: _online(settings),
-        "lake": lambda: asyncio.to_thread(wiring.lake(settings).check),
+        "lake": lambda: _lake(settings),
         "models": lambda: asyncio.to_thread(_models, settings),
         "training": lambda: asyncio.to_thread(_training, settings),
         "service": lambda: asyncio.to_thread(_service, settings),
@@ -50,24 +55,53 @@ async def checkup(settings: Settings) -> list[Finding]:
 
 
 def _data(settings: Settings) -> str:
+    missing = _not_there(str(settings.data))
     try:
-        settings.data.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(settings.data).free
+        free = shutil.disk_usage(_nearest(settings.data)).free
     except OSError as error:
         raise Misconfigured(f"data folder {settings.data} cannot be used: {error}; set SHOPFLOOR_DATA") from error
+    if not missing and not settings.data.is_dir():
+        raise Misconfigured(f"data folder {settings.data} is a file; set SHOPFLOOR_DATA")
     if free < LEAST_FREE_BYTES:
         raise TryLater(f"{settings.data} has {free / 1e6:,.0f} MB free; the log stops taking events when it is full")
-    return f"{settings.data}, {free / 1e9:,.1f} GB free"
+    return f"{missing or settings.data}, {free / 1e9:,.1f} GB free"
 
 
 async def _events(settings: Settings) -> str:
+    if missing := _not_there(settings.events_address):
+        return missing
     async with wiring.event_log(settings, "doctor") as log:
         return await log.check()
 
 
 async def _online(settings: Settings) -> str:
+    if missing := _not_there(settings.online_address):
+        return missing
     async with wiring.online_features(settings) as online:
         return await asyncio.to_thread(online.check)
+
+
+async def _lake(settings: Settings) -> str:
+    return _not_there(settings.lake_address) or await asyncio.to_thread(wiring.lake(settings).check)
+
+
+def _not_there(address: str) -> str:
+    """What to say of a file or folder that nobody made yet; empty for one that is there, and for a server.
+
+    Raises Misconfigured where it could not be made.
+    """
+    place = Path(address)
+    if "://" in address or place.is_file() or (place.is_dir() and any(place.iterdir())):
+        return ""
+    nearest = _nearest(place)
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise Misconfigured(f"{place} cannot be made: {nearest} is no folder that we may write in; set another address")
+    return f"nothing at {place} yet; it is made when first needed"
+
+
+def _nearest(place: Path) -> Path:
+    """The path itself or the first one above it that exists."""
+    return next(path for path in (place.absolute(), *place.absolute().parents) if path.exists())
 
 
 def _models(settings: Settings) -> str:

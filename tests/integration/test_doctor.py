@@ -55,7 +55,24 @@ class TestDoctor:
         assert code == 69
         failing = {part for part, check in document["checks"].items() if not check["ok"]}
         assert failing >= {"data", "events", "online", "lake"}
-        assert "SHOPFLOOR_ONLINE" in str(document["checks"]["online"]["says"])
+        assert f"{tmp_path / 'file'} is no folder" in str(document["checks"]["online"]["says"])
+
+    def test_looking_at_a_new_shop_makes_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        code, document = run(monkeypatch)
+        assert code == 0
+        assert "it is made when first needed" in str(document["checks"]["lake"]["says"])
+        assert list(tmp_path.iterdir()) == []
+
+    def test_what_is_there_is_asked(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SHOPFLOOR_DATA", str(tmp_path))
+        assert CliRunner().invoke(app, ["maintain", "--json"]).exit_code == 0
+        (tmp_path / "online.db").write_text("garbage " * 1000)
+        code, document = run(monkeypatch)
+        assert code == 69
+        assert "Delta tables" in str(document["checks"]["lake"]["says"])
+        assert [part for part, check in document["checks"].items() if not check["ok"]] == ["online"]
+        assert "is no readable SQLite file" in str(document["checks"]["online"]["says"])
 
     def test_a_part_that_fails_in_a_way_of_its_own_is_a_finding(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
