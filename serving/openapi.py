@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from serving.bodies import Erased, EventBatch, Health, ProductBatch, TaxonomyBody, UserFeatures
+from serving.examples import EXAMPLES
 from serving.intake import EventReceipt, ProductReceipt, TaxonomyReceipt
 from serving.placements import PLACEMENTS
 from serving.problem import MEDIA_TYPE, Problem
@@ -20,52 +21,31 @@ PYDANTIC_TEMPLATE: Final = "#/components/schemas/{model}"
 BODIES: Final = (EventBatch, ProductBatch, TaxonomyBody, Question, Problem)
 ANSWERS: Final = (Answer, EventReceipt, ProductReceipt, TaxonomyReceipt, UserFeatures, Erased, Health, Readiness)
 
-EXAMPLES: Final[dict[str, Any]] = {
-    "EventBatch": {
-        "events": [
-            {
-                "event_id": "0b7e6c1e-1",
-                "event_name": "view_item",
-                "event_time": "2026-11-20T18:03:07.120+01:00",
-                "user_id": "c-1042",
-                "anonymous_id": "device-77",
-                "market": "DE",
-                "currency": "EUR",
-                "items": [{"item_id": "sku-17", "price": 12.5}],
-            }
-        ]
-    },
-    "ProductBatch": {
-        "products": [
-            {"item_id": "sku-17", "name": "Tea pot", "category_id": "tea", "price": 12.5, "currency": "EUR"},
-            {"item_id": "sku-17", "market": "CH", "name": "Tea pot", "in_stock": False},
-        ]
-    },
-    "TaxonomyBody": {
-        "categories": [
-            {"category_id": "kitchen", "name": "Kitchen"},
-            {"category_id": "tea", "parent_id": "kitchen", "name": "Tea"},
-        ]
-    },
-    "Question": {"placement": "home", "user_id": "c-1042", "market": "DE", "limit": 5},
-}
-
 
 def answers(name: str, status: int = HTTPStatus.OK) -> dict[str, Any]:
     """Arguments of a route: it answers ``status`` with the named body, and otherwise a problem document."""
     return {
         "status_code": status,
         "responses": {
-            status: {"description": HTTPStatus(status).phrase, "content": {"application/json": {"schema": _ref(name)}}},
-            "default": {"description": "What went wrong", "content": {MEDIA_TYPE: {"schema": _ref("Problem")}}},
+            status: {"description": HTTPStatus(status).phrase, "content": {"application/json": _body(name)}},
+            "default": {"description": "What went wrong", "content": {MEDIA_TYPE: _body("Problem")}},
         },
     }
 
 
+def answers_text(example: str) -> dict[str, Any]:
+    """Arguments of a route: it answers 200 with plain text."""
+    media = {"schema": {"type": "string"}, "example": example}
+    return {"responses": {HTTPStatus.OK: {"description": HTTPStatus.OK.phrase, "content": {"text/plain": media}}}}
+
+
 def takes(name: str) -> dict[str, Any]:
     """The ``openapi_extra`` of a route that reads the named body itself."""
-    media = {"schema": _ref(name), "example": EXAMPLES[name]}
-    return {"requestBody": {"required": True, "content": {"application/json": media}}}
+    return {"requestBody": {"required": True, "content": {"application/json": _body(name)}}}
+
+
+def _body(name: str) -> dict[str, Any]:
+    return {"schema": _ref(name), "example": EXAMPLES[name]}
 
 
 def document(app: FastAPI, *, secured: bool) -> None:

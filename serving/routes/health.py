@@ -7,7 +7,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from serving.bodies import Health
-from serving.openapi import answers
+from serving.examples import METRICS
+from serving.openapi import answers, answers_text
 from serving.readiness import readiness
 from serving.routes.answers import json_answer
 from serving.service import Service
@@ -26,7 +27,7 @@ def router(service: Service) -> APIRouter:
         status = HTTPStatus.SERVICE_UNAVAILABLE if state.status == "starting" else HTTPStatus.OK
         return json_answer(state, status)
 
-    @routes.get("/metrics", summary="Prometheus metrics, text format", response_class=Response)
+    @routes.get("/metrics", summary="Prometheus metrics, text format", response_class=Response, **answers_text(METRICS))
     async def metrics() -> Response:
         return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
