@@ -8,6 +8,7 @@ Not for threads: feed, requests and model swaps all run on the service's event l
 """
 
 import weakref
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -74,6 +75,8 @@ class Catalogue:
         self._offers: list[dict[str | None, Offer]] = [{}]
         self._published: npt.NDArray[np.int64] = np.zeros(1024, np.int64)
         self._markets: set[str] = set()
+        self._ever_in: defaultdict[str, set[int]] = defaultdict(set)
+        """Category to the rows that any market has, or had, there."""
         self._shown: dict[str | None, Mask] = {}
         self._by_age: Rows | None = None
         self._alignments: weakref.WeakSet[Alignment] = weakref.WeakSet()
@@ -96,6 +99,8 @@ class Catalogue:
             self._markets.add(record.market)
             self._shown.pop(record.market, None)
         self._offers[row][record.market] = Offer.of(record)
+        if record.category_id is not None:
+            self._ever_in[record.category_id].add(row)
         published = record.published_at or record.updated_at
         if record.published_at or not self._published[row]:
             self._published[row] = int(published.timestamp() * 1e6)
@@ -134,7 +139,7 @@ class Catalogue:
             return shown
         wanted = self.taxonomy.below(category_ids)
         inside = np.zeros_like(shown)
-        for row in range(1, len(self._offers)):
+        for row in set().union(*(self._ever_in[category] for category in wanted if category in self._ever_in)):
             offer = self._offer(row, market)
             inside[row] = offer is not None and offer.category_id in wanted
         return shown & inside

@@ -50,6 +50,19 @@ class TestMarkets:
         assert int(catalogue.shown("DE").sum()) == 1_501
 
 
+class TestCategories:
+    def test_a_product_is_where_its_last_record_for_the_market_says(self) -> None:
+        catalogue = catalogue_of(product("a", category_id="tea"), product("a", market="CH", category_id="gifts"))
+
+        def inside(category: str, market: str) -> bool:
+            return bool(catalogue.shown(market, [category])[catalogue.row("a")])
+
+        assert (inside("tea", "DE"), inside("tea", "CH"), inside("gifts", "CH")) == (True, False, True)
+        catalogue.apply(product("a", category_id="pots"))
+        assert (inside("tea", "DE"), inside("pots", "DE"), inside("gifts", "CH")) == (False, True, True)
+        assert not inside("a category that nobody has", "DE")
+
+
 class TestUnknownItems:
     def test_they_are_sold_only_in_a_shop_known_to_have_no_feed(self) -> None:
         catalogue = Catalogue()
