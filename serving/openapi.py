@@ -22,15 +22,14 @@ BODIES: Final = (EventBatch, ProductBatch, TaxonomyBody, Question, Problem)
 ANSWERS: Final = (Answer, EventReceipt, ProductReceipt, TaxonomyReceipt, UserFeatures, Erased, Health, Readiness)
 
 
-def answers(name: str, status: int = HTTPStatus.OK) -> dict[str, Any]:
-    """Arguments of a route: it answers ``status`` with the named body, and otherwise a problem document."""
-    return {
-        "status_code": status,
-        "responses": {
-            status: {"description": HTTPStatus(status).phrase, "content": {"application/json": _body(name)}},
-            "default": {"description": "What went wrong", "content": {MEDIA_TYPE: _body("Problem")}},
-        },
+def answers(name: str, *statuses: int) -> dict[str, Any]:
+    """Arguments of a route: it answers these, 200 where none is given, with the named body, else a problem document."""
+    told: dict[int | str, Any] = {
+        status: {"description": HTTPStatus(status).phrase, "content": {"application/json": _body(name)}}
+        for status in statuses or (HTTPStatus.OK,)
     }
+    told["default"] = {"description": "What went wrong", "content": {MEDIA_TYPE: _body("Problem")}}
+    return {"status_code": next(iter(told)), "responses": told}
 
 
 def answers_text(example: str) -> dict[str, Any]:

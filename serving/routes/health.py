@@ -21,7 +21,11 @@ def router(service: Service) -> APIRouter:
     async def healthz() -> Response:
         return json_answer(Health("alive"))
 
-    @routes.get("/readyz", summary="Each part's state; 503 while starting", **answers("Readiness"))
+    @routes.get(
+        "/readyz",
+        summary="Each part's state; 503 while starting",
+        **answers("Readiness", HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE),
+    )
     async def readyz() -> Response:
         state = await readiness(service)
         status = HTTPStatus.SERVICE_UNAVAILABLE if state.status == "starting" else HTTPStatus.OK

@@ -50,6 +50,12 @@ class TestEveryOperation:
         assert takes is None or all(media["example"] for media in takes["content"].values())
 
 
+def test_a_service_that_starts_tells_its_parts_too() -> None:
+    for status in ("200", "503"):
+        (body,) = OPERATIONS["GET /readyz"]["responses"][status]["content"].values()
+        assert body["schema"]["$ref"].endswith("/Readiness")
+
+
 class TestExamples:
     @pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: answer.__name__)
     def test_of_an_answer_is_one(self, answer: type[msgspec.Struct]) -> None:
