@@ -124,7 +124,8 @@ class LoadedSettings:
         except ValidationError as error:
             first = field_errors(error)[0]
             where = sources.get(first.field.split(".")[0], str(path))
-            raise Misconfigured(f"setting {first.field} from {where}: {first.reason} (got {first.value})") from error
+            got = "" if first.field.startswith("keys") else f" (got {first.value})"  # it may be a secret
+            raise Misconfigured(f"setting {first.field} from {where}: {first.reason}{got}") from error
         if settings.training.own_models and str(folder) not in sys.path:
             sys.path.append(str(folder))  # as the last one, so that a file there hides no library
         return cls(settings.model_copy(update={"data": settings.data.absolute()}), sources)

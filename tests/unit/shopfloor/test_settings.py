@@ -88,6 +88,11 @@ class TestLoadedSettings:
         with pytest.raises(Misconfigured, match=rf"{named} from .*shopfloor\.toml"):
             read(tmp_path, text)
 
+    def test_a_key_that_does_not_fit_is_not_shown(self, tmp_path: Path) -> None:
+        with pytest.raises(Misconfigured, match="setting keys from") as refused:
+            read(tmp_path, 'keys = "hush-hush"')
+        assert "hush-hush" not in str(refused.value)
+
     def test_broken_toml_is_told(self, tmp_path: Path) -> None:
         with pytest.raises(Misconfigured, match="cannot be read"):
             read(tmp_path, "port = = 1")
