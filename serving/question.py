@@ -50,7 +50,9 @@ class AnswerItem(msgspec.Struct, frozen=True, omit_defaults=True):
 
     item_id: str
     score: float
-    """Comparable within this answer only; never rises down the list, pinned and explored items apart."""
+    """Where a ranker ordered the list (``home``, ``search-empty``, ``email``, as far as the version has one): the
+    probability that the customer goes to this item next. Elsewhere, and for what only fills a short list up, comparable
+    within this answer alone. Never rises down the list, but where the shop's rules moved an item."""
     reason: str
     """In words for the customer or the merchandiser."""
     name: str | None = None

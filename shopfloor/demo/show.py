@@ -17,6 +17,9 @@ from shopfloor.output import Output
 from shopfloor.settings import LoadedSettings, Settings
 from shopfloor.system import base_url, resident_megabytes, supervisor
 
+REPORT = "report.html"
+"""The page that a training leaves beside its run, ``training/jobs.py``; importing that takes seconds."""
+
 
 async def show(
     config: Path, seed: int, scale: float, once: bool, output: Output, environ: Mapping[str, str], stop: asyncio.Event
@@ -85,6 +88,7 @@ def _addresses(settings: Settings) -> dict[str, str]:
         "API docs": f"{api}/docs",
         "health": f"{api}/healthz",
         "metrics": f"{api}/metrics",
+        "how the model compares": ", ".join(map(str, settings.data.glob(f"**/{REPORT}"))),
         "MLflow": f"mlflow ui --backend-store-uri {settings.models_address}",
         "Feast": f"feast -c {settings.data} ui",
         "go on with it": f"shopfloor up --config {settings.data / 'shopfloor.toml'}",

@@ -68,6 +68,7 @@ class TestOnce:
         assert not processes_of(folder)
         assert (folder / "shopfloor.toml").exists()
         assert str(folder / "shopfloor.toml") in result["addresses"]["go on with it"]
+        assert "session" in Path(result["addresses"]["how the model compares"]).read_text()
 
     def test_says_in_a_plain_log_what_it_does(self, told: tuple[dict[str, Any], Path, str]) -> None:
         steps = [line for line in told[2].splitlines() if "done in" in line]
