@@ -159,6 +159,11 @@ class Lake:
 
     def _open_or_create(self, table: str) -> DeltaTable:
         uri = f"{self._address}/{table}"
+        if "://" not in uri and (files := [path for path in Path(uri).parents if path.is_file()]):
+            raise Misconfigured(
+                f"{files[0]} is a file where the lake's folder should be; point SHOPFLOOR_LAKE, or SHOPFLOOR_DATA, "
+                "elsewhere"
+            )
         try:
             handle = DeltaTable(uri, storage_options=self._options)
         except TableNotFoundError:

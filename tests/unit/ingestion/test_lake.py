@@ -161,7 +161,11 @@ class TestAddress:
         with pytest.raises(Misconfigured, match=r"warehouse\.events"):
             Lake(str(tmp_path)).append("events", rows(0), SOURCE, {0: 1})
 
-    def test_a_place_that_cannot_be_written_says_so(self, tmp_path: Path) -> None:
-        (tmp_path / "lake").write_text("a file where the folder should be")
+    def test_a_file_where_the_folder_should_be_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "lake").write_text("not a folder")
+        with pytest.raises(Misconfigured, match=rf"{tmp_path / 'lake'} is a file"):
+            Lake(str(tmp_path / "lake")).event_files()
+
+    def test_a_place_that_cannot_be_written_says_so(self) -> None:
         with pytest.raises(TryLater, match="check disk"):
-            Lake(str(tmp_path / "lake")).append("events", rows(0), SOURCE, {0: 1})
+            Lake("/proc/lake").event_files()
