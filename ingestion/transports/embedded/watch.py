@@ -16,7 +16,7 @@ from ingestion.transports.log import TopicPartition
 SHORTEST_SECONDS: Final = 0.008
 """Between two looks while other processes write."""
 LONGEST_SECONDS: Final = 0.032
-"""Between two looks at a file that nobody else writes to: each look that finds nothing doubles the time to the next."""
+"""Between two looks at a file that nobody else writes to: each one in vain doubles the time to the next."""
 
 
 class Watch:
@@ -66,6 +66,7 @@ class Watch:
         self._timer = None
         if not self._waiting:
             return
+        self._interval = min(2 * self._interval, LONGEST_SECONDS)
         try:
             self._look()
         except ShopfloorError:  # the readers meet the same failure themselves, and tell their callers
@@ -77,7 +78,6 @@ class Watch:
     def _look(self) -> None:
         seen = (self._records.data_version(), self._groups.data_version())
         if seen == self._seen:
-            self._interval = min(2 * self._interval, LONGEST_SECONDS)
             return
         self._interval = SHORTEST_SECONDS
         if seen[0] != self._seen[0]:
