@@ -3,6 +3,7 @@
 FORCE_COLOR=1 COLUMNS=118 make --silent demo ONCE=1 2>/dev/null | python -m benchmarks.picture docs/demo.svg
 """
 
+import argparse
 import io
 import sys
 from pathlib import Path
@@ -35,11 +36,14 @@ SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" 
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="the SVG to write")
+    out = parser.parse_args().out
     printed = sys.stdin.read().replace(f"{Path.cwd()}/", "")  # the picture is not of one machine's folders
     console = Console(record=True, width=118, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi(printed.strip("\n")))
-    console.save_svg(sys.argv[1], title="make demo", theme=MONOKAI, code_format=SVG)
-    print(f"{sys.argv[1]}: {Path(sys.argv[1]).stat().st_size / 1000:.0f} kB", file=sys.stderr)
+    console.save_svg(str(out), title="make demo", theme=MONOKAI, code_format=SVG)
+    print(f"{out}: {out.stat().st_size / 1000:.0f} kB", file=sys.stderr)
 
 
 if __name__ == "__main__":

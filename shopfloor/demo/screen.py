@@ -51,5 +51,5 @@ def pairs(title: str, rows: Sequence[tuple[str, str]]) -> Table:
     """Two columns without a frame, for addresses and figures."""
     table = Table(title=title, title_justify="left", box=None, show_header=False, pad_edge=False)
     for name, value in rows:
-        table.add_row(Text(name, style="bold"), Text(value))
+        table.add_row(Text(name, style="bold"), Text(value, overflow="fold"))
     return table
