@@ -2,23 +2,23 @@
 
 import json
 import os
-import socket
 import sqlite3
-import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 
+from benchmarks.machinery import clean_environ, progress, run, shopfloor
+from benchmarks.serving import free_port
+
 Ask = Callable[[dict[str, Any]], dict[str, Any]]
 
 DATA: Final = Path(os.environ.get("SHOPFLOOR_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-_SHOPFLOOR: Final = (sys.executable, "-m", "shopfloor")
 _NO_JOBS: Final = "[schedule]\nmaterialize_minutes = 0\ntrain_minutes = 0\nmaintain_minutes = 0\n"
 
 
@@ -28,32 +28,31 @@ def served(folder: Path, *importing: str) -> Iterator[Ask]:
 
     Gives a function from a question of ``POST /v1/recommendations`` to its answer.
     """
+    port = free_port()
     config = folder / "shopfloor.toml"
-    config.write_text(f'data = "data"\nport = {_free_port()}\n{_NO_JOBS}')
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("SHOPFLOOR_")}
+    config.write_text(f'data = "data"\nport = {port}\n{_NO_JOBS}')
+    environ, address = clean_environ(), f"http://127.0.0.1:{port}"
 
     def call(*verb: str) -> None:
-        command = [*_SHOPFLOOR, *verb, "--config", str(config)]
-        subprocess.run(command, env=environ, check=True, stdout=sys.stderr)
+        progress(" ".join(verb))
+        run(*verb, "--config", str(config), environ=environ)
 
     call("import", *importing)
-    with _process([*_SHOPFLOOR, "up", "--config", str(config)], environ):
+    with shopfloor("up", "--config", str(config), environ=environ, logs=folder / "logs"):
         _wait_until_read(folder / "data")
         call("materialize")
         call("train", "--promote")
-        address = f"http://127.0.0.1:{config.read_text().split('port = ')[1].split()[0]}"
         _wait_for_model(address)
         yield lambda question: _post(f"{address}/v1/recommendations", question)
 
 
-@contextmanager
-def _process(command: list[str], environ: Mapping[str, str]) -> Iterator[None]:
-    running = subprocess.Popen(command, env=environ, stdout=sys.stderr)
-    try:
-        yield
-    finally:
-        running.terminate()
-        running.wait(60)
+def write_page(lines: Iterable[str], out: Path | None) -> None:
+    """The page into a file; without one to standard output."""
+    page = "\n".join(lines) + "\n"
+    if out is None:
+        sys.stdout.write(page)
+    else:
+        out.write_text(page)
 
 
 def _wait_until_read(data: Path) -> None:
@@ -99,9 +98,3 @@ def _post(address: str, body: dict[str, Any]) -> dict[str, Any]:
     with urllib.request.urlopen(request, timeout=10) as response:
         answer: dict[str, Any] = json.load(response)
     return answer
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -17,7 +17,7 @@ from typing import Final
 
 import duckdb
 
-from benchmarks.real_shop import DATA, Ask, served
+from benchmarks.real_shop import DATA, Ask, served, write_page
 
 SPLIT: Final = datetime(2011, 11, 1)  # noqa: DTZ001  # the file's times have no zone
 SEED: Final = 11
@@ -43,11 +43,7 @@ def main() -> None:
             [SPLIT],
         )
         with served(Path(folder), "online-retail", str(earlier)) as ask:
-            page = "\n".join(lines(ask))
-    if out is None:
-        print(page)
-    else:
-        out.write_text(page + "\n")
+            write_page(lines(ask), out)
 
 
 def lines(ask: Ask) -> Iterator[str]:

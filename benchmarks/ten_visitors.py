@@ -18,7 +18,7 @@ from typing import Final
 
 import duckdb
 
-from benchmarks.real_shop import DATA, Ask, served
+from benchmarks.real_shop import DATA, Ask, served, write_page
 
 SPLIT: Final = datetime(2015, 8, 15, tzinfo=UTC)
 SEED: Final = 11
@@ -53,11 +53,7 @@ def main() -> None:
         duckdb.execute(_RAW.format(raw / "events.csv"), {"events": str(EVENTS), "split": SPLIT.timestamp()})
         duckdb.execute(f"COPY (SELECT * FROM read_parquet('{TREE}')) TO '{raw / 'category_tree.csv'}' (HEADER)")
         with served(Path(folder), "retailrocket", str(raw)) as ask:
-            page = "\n".join(lines(ask))
-    if out is None:
-        print(page)
-    else:
-        out.write_text(page + "\n")
+            write_page(lines(ask), out)
 
 
 def lines(ask: Ask) -> Iterator[str]:
