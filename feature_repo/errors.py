@@ -73,3 +73,8 @@ class Misconfigured(ShopfloorError):
 
 class Corrupt(ShopfloorError):
     status, exit_code, title = 500, 74, "Corrupt data"
+
+
+def told(error: Exception) -> str:
+    """What to say of an error that may be anybody's: ours speak for themselves, others are named by their class."""
+    return str(error) if isinstance(error, ShopfloorError) else f"{type(error).__name__}: {error}"

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
-from feature_repo.errors import ShopfloorError
+from feature_repo.errors import told
 from ingestion.contracts.parse import read_record
 from ingestion.contracts.product import StoredProduct
 from ingestion.contracts.rejection import Rejection
@@ -66,7 +66,7 @@ class CatalogueFeed:
             return await asyncio.to_thread(read, await self._log.identity())
         except Exception as error:
             # Whatever it is, the log holds the same records; reading it from the start only takes longer.
-            logger.warning("catalogue: the lake cannot be read, following the log from its start: %s", _told(error))
+            logger.warning("catalogue: the lake cannot be read, following the log from its start: %s", told(error))
             return [], {}
 
     async def _follow(self, topic: str, start: Mapping[int, int], take: Callable[[Record], Rejection | None]) -> None:
@@ -87,7 +87,7 @@ class CatalogueFeed:
                 finally:
                     await tail.close()
             except Exception as error:  # ours or not: a feed that died would show what is sold out for ever
-                self.problem = _told(error)
+                self.problem = told(error)
                 logger.warning("catalogue: cannot follow %s, trying again: %s", topic, self.problem)
                 await asyncio.sleep(RETRY_SECONDS)
 
@@ -102,7 +102,7 @@ class CatalogueFeed:
         try:
             refused: object = take(record)
         except Exception as error:
-            refused = _told(error)
+            refused = told(error)
         if refused is not None:
             self._metrics.catalogue_refused.inc()
             where = f"{record.topic}/{record.partition}/{record.offset}"
@@ -122,10 +122,6 @@ class CatalogueFeed:
             return category
         self._catalogue.taxonomy.apply(category)
         return None
-
-
-def _told(error: Exception) -> str:
-    return str(error) if isinstance(error, ShopfloorError) else f"{type(error).__name__}: {error}"
 
 
 def _batches(records: Sequence[R]) -> Iterable[Sequence[R]]:

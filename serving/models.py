@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from feature_repo.activity import Kind
-from feature_repo.errors import Corrupt, ShopfloorError, TryLater
+from feature_repo.errors import Corrupt, TryLater, told
 from serving.catalogue import Alignment, Catalogue
 from serving.drift import Drift
 from serving.metrics import Metrics
@@ -105,10 +105,8 @@ class ModelFollower:
                 model.drift.publish()
                 logger.info("model %s answers now", version)
             slot.problem = self._refused = None
-        except ShopfloorError as error:
-            self._tell(str(error))
         except Exception as error:  # a registry or a model may fail in ways of its own; the one in use stays
-            self._tell(f"{type(error).__name__}: {error}")
+            self._tell(told(error))
         finally:
             slot.looked.set()
 

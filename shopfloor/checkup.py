@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
-from feature_repo.errors import Misconfigured, ShopfloorError, TryLater
+from feature_repo.errors import Misconfigured, TryLater, told
 from shopfloor import wiring
 from shopfloor.settings import Settings
 from shopfloor.system import base_url
@@ -47,10 +47,8 @@ async def checkup(settings: Settings) -> list[Finding]:
     for part, ask in parts.items():
         try:
             findings.append(Finding(part, True, await ask()))
-        except ShopfloorError as error:
-            findings.append(Finding(part, False, str(error)))
         except Exception as error:  # a part that fails in a way of its own is a finding as well
-            findings.append(Finding(part, False, f"{type(error).__name__}: {error}"))
+            findings.append(Finding(part, False, told(error)))
     return findings
 
 

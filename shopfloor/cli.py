@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import typer
 
-from feature_repo.errors import ShopfloorError
+from feature_repo.errors import ShopfloorError, told
 from shopfloor.commands import VERBS
 from shopfloor.kernel_cache import use_own_folder
 from shopfloor.output import Output
@@ -61,7 +61,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:  # whatever it is, a script that reads our JSON gets a document
-        _document(ShopfloorError.title, f"{type(error).__name__}: {error}; the traceback is on standard error")
+        _document(ShopfloorError.title, f"{told(error)}; the traceback is on standard error")
         traceback.print_exc()
         sys.exit(ShopfloorError.exit_code)
 
