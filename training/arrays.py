@@ -10,6 +10,7 @@ import numpy.typing as npt
 from feature_repo.errors import Corrupt
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+Settings = TypeVar("Settings")
 
 
 def write_array(folder: Path, name: str, array: npt.NDArray[Any]) -> None:
@@ -43,3 +44,11 @@ def read_settings(folder: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise Corrupt(f"{path} holds no JSON object", file=str(path))
     return settings
+
+
+def read_settings_as(folder: Path, kind: type[Settings]) -> Settings:
+    """The settings as an object of their class; Corrupt when its fields are others."""
+    try:
+        return kind(**read_settings(folder))
+    except TypeError as error:
+        raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error

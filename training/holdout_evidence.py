@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.data_checks import DataProfile, DataShift
+from training.evaluation.catalogue import Catalogue
 from training.evaluation.slices import CLASSES, SESSION_LENGTHS, popularity_classes
 from training.evidence import Evidence, PartFigure, SliceFigure
 from training.holdout import Answers, Comparison, K, Question, metrics_of
@@ -118,11 +119,11 @@ def _slices(questions: list[Question], earlier: Interactions) -> Iterator[tuple[
     market = np.array([question.history.market for question in questions])
     for number in _largest(market):
         yield f"market={earlier.markets[number]}", market == number
-    if earlier.taxonomy is not None:
-        line = earlier.taxonomy.parent[[question.item for question in questions]]
+    catalogue = Catalogue.of(earlier)
+    if catalogue is not None:
+        line = catalogue.line[[question.item for question in questions]]
         for number in _largest(line):
-            named = earlier.taxonomy.parents[number] if earlier.taxonomy.parents else str(number)
-            yield f"line={named}", line == number
+            yield f"line={catalogue.lines[number]}", line == number
     clicks = np.array([question.history.in_session.sum() for question in questions])
     step = np.searchsorted([least for least, _ in SESSION_LENGTHS], clicks, side="right") - 1
     yield "session=first click", clicks == 0

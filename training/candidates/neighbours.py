@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from feature_repo.errors import Corrupt
-from training.arrays import read_array, read_settings, write_array, write_settings
+from training.arrays import read_array, read_settings_as, write_array, write_settings
 from training.candidates.candidate import NONE, Candidates
 from training.candidates.compiled import add_up, strongest_rows
 from training.candidates.interest import strongest
@@ -114,10 +113,7 @@ class ItemItemModel:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        try:
-            settings = type(cls.defaults)(**read_settings(folder))
-        except TypeError as error:
-            raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
+        settings = read_settings_as(folder, type(cls.defaults))
         return cls(Neighbours.load(folder), settings)
 
 

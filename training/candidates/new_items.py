@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from feature_repo.errors import Corrupt
-from training.arrays import read_array, read_settings, write_array, write_settings
+from training.arrays import read_array, read_settings_as, write_array, write_settings
 from training.candidates.candidate import NONE, Candidates
 from training.candidates.compiled import compiled
 from training.candidates.interest import interest
@@ -138,10 +137,7 @@ class NewItems:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        try:
-            settings = NewItemsSettings(**read_settings(folder))
-        except TypeError as error:
-            raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
+        settings = read_settings_as(folder, NewItemsSettings)
         start, having_start, born = (read_array(folder, name, np.int64) for name in _LONGS)
         feature, new, having = (read_array(folder, name, np.int32) for name in _INTS)
         value, having_value, usual = (read_array(folder, name, np.float32) for name in _FLOATS)

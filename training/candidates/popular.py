@@ -12,8 +12,7 @@ from typing import Annotated, ClassVar, Final, Self
 import numpy as np
 from pydantic import Field
 
-from feature_repo.errors import Corrupt
-from training.arrays import read_array, read_settings, write_array, write_settings
+from training.arrays import read_array, read_settings_as, write_array, write_settings
 from training.candidates.candidate import Candidates, Mask
 from training.candidates.interest import decay, interest
 from training.candidates.market_counts import MarketCounts, leading
@@ -80,9 +79,6 @@ class Popular:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        try:
-            settings = PopularSettings(**read_settings(folder))
-        except TypeError as error:
-            raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
+        settings = read_settings_as(folder, PopularSettings)
         item, score = read_array(folder, "item", np.int32, 2), read_array(folder, "score", np.float32, 2)
         return cls(item, score, MarketCounts.load(folder), settings)

@@ -7,8 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from feature_repo.errors import Corrupt
-from training.arrays import read_array, read_settings, write_array, write_settings
+from training.arrays import read_array, read_settings_as, write_array, write_settings
 from training.candidates.candidate import NONE, Candidates
 from training.candidates.interest import strongest
 from training.candidates.top import top
@@ -80,8 +79,5 @@ class TasteModel:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        try:
-            settings = type(cls.defaults)(**read_settings(folder))
-        except TypeError as error:
-            raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
+        settings = read_settings_as(folder, type(cls.defaults))
         return cls.of(read_array(folder, "factors", np.float32, 2), read_array(folder, "gram", np.float32, 2), settings)

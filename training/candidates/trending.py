@@ -14,8 +14,7 @@ from typing import Annotated, ClassVar, Final, Self
 import numpy as np
 from pydantic import Field
 
-from feature_repo.errors import Corrupt
-from training.arrays import read_array, read_settings, write_array, write_settings
+from training.arrays import read_array, read_settings_as, write_array, write_settings
 from training.candidates.candidate import NONE, Candidates, Mask
 from training.candidates.interest import decay, interest
 from training.candidates.market_counts import Counts, MarketCounts, leading
@@ -106,10 +105,7 @@ class Trending:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        try:
-            settings = TrendingSettings(**read_settings(folder))
-        except TypeError as error:
-            raise Corrupt(f"{folder / 'settings.json'} is not of this version: {error}") from error
+        settings = read_settings_as(folder, TrendingSettings)
         item, score = read_array(folder, "item", np.int32, 2), read_array(folder, "score", np.float32, 2)
         category, parent = (read_array(folder, name, np.int32) for name in ("category", "parent"))
         return cls(item, score, MarketCounts.load(folder), category, parent, settings)
