@@ -254,9 +254,10 @@ class LakeGroup:
     def _write(self, topic: str, batch: _Batch) -> None:
         place = DESTINATIONS[topic]
         lines, origins, ids = batch.lines, batch.origins, batch.ids
-        taken_over = [record.timestamp_ms for record in origins]
-        if place.unique_by and ids:
-            recent = self._remember(topic, place, 1000 * min(taken_over))
+        newest_us, recent = 0, None
+        if ids:
+            taken_over = [1000 * record.timestamp_ms for record in origins]
+            newest_us, recent = max(taken_over), self._remember(topic, place, min(taken_over))
             fresh = np.flatnonzero(~recent.repeats(ids))
             self._counters.duplicates.labels(topic).inc(len(ids) - len(fresh))
             if len(fresh) < len(ids):
@@ -265,8 +266,8 @@ class LakeGroup:
         rows = table_of(lines, origins, TABLES[place.table])
         written = self._lake.append(place.table, rows, self._source(topic), batch.reached)
         self._counters.written.labels(place.table).inc(written)
-        if place.unique_by and ids:
-            self._recent[topic].add(ids, 1000 * max(taken_over))
+        if recent is not None:
+            recent.add(ids, newest_us)
         self._commits += 1
         if self._commits % COMPACT_EVERY == 0:
             self._lake.compact(place.table)
