@@ -19,8 +19,6 @@ from training.interactions import History, Interactions, Ints
 from training.past import remembered
 
 K: Final = 20
-KNOWN: Final = 50
-"""As many of a customer's earlier interactions are known as online features keep."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ class NextOrder:
 def next_orders(interactions: Interactions, cut: int, until: int, most: int, seed: int) -> list[NextOrder]:
     """For about ``most`` customers known before ``cut``, the first visit in [cut, until) in which they bought.
 
-    Times are seconds since 1970. Customers who bought nothing then are not asked about.
+    Times are seconds since 1970. Customers who bought nothing then are not asked about, nor are those whose visit had
+    begun before ``cut``: what is learnt until then would know more than they did at its first click.
     """
     order = np.lexsort((interactions.time, interactions.user))
     user, time = interactions.user[order], interactions.time[order]
@@ -36,7 +37,7 @@ def next_orders(interactions: Interactions, cut: int, until: int, most: int, see
         visit = interactions.session[bought[0]]
         opened = int(interactions.time[rows[interactions.session[rows] == visit]].min())
         past = rows[interactions.time[rows] < opened]
-        if not len(past):
+        if opened < cut or not len(past):
             continue
         item, kind, times = remembered(interactions.item[past], interactions.kind[past], interactions.time[past])
         market, before_click = int(interactions.market[bought[0]]), np.zeros(len(item), np.bool_)

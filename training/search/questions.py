@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from feature_repo.activity import Kind
 from feature_repo.errors import BadInput
-from training.holdout import KNOWN, Question, split
+from training.holdout import Question, split
 from training.interactions import History, Interactions, Ints
 from training.next_order import next_orders
+from training.past import remembered
 
 HOME: Final = "home"
 RETURNING: Final = "home/returning"
@@ -62,7 +63,7 @@ def fold(interactions: Interactions, share: float, most: int, seed: int) -> Fold
         )
     cut = int(earlier.time.max()) + 1
     orders = next_orders(interactions, cut, int(interactions.time.max()) + 1, most, seed)
-    cart, together = _baskets(interactions, earlier, cut, most, seed)
+    cart, together = _baskets(interactions, cut, most, seed)
     return Fold(
         earlier,
         {
@@ -105,16 +106,17 @@ def _about(item: int, kind: Kind, history: History) -> History:
     return History.of([item], kind, history.market, history.now)
 
 
-def _baskets(
-    interactions: Interactions, earlier: Interactions, cut: int, most: int, seed: int
-) -> tuple[list[Asked], list[Asked]]:
-    """What else went into the cart, asked at a random moment (``cart``), and of a random item of it alone."""
+def _baskets(interactions: Interactions, cut: int, most: int, seed: int) -> tuple[list[Asked], list[Asked]]:
+    """What else went into the cart, asked at a random moment (``cart``), and of a random item of it alone.
+
+    Only of visits that began at ``cut`` or later. What was put in within one second went in as the lines stand.
+    """
     rng = np.random.default_rng(seed)
     put = np.isin(interactions.kind, (Kind.CART, Kind.BUY))
     opens = np.searchsorted(interactions.session, np.arange(interactions.n_sessions + 1))
     later = np.flatnonzero((interactions.time[opens[:-1]] >= cut) & (np.add.reduceat(put, opens[:-1]) > 1))
-    by_user = np.lexsort((earlier.time, earlier.user))
-    user_start = np.searchsorted(earlier.user[by_user], np.arange(interactions.n_users + 1))
+    by_user = np.lexsort((interactions.time, interactions.user))
+    user_start = np.searchsorted(interactions.user[by_user], np.arange(interactions.n_users + 1))
     cart, together = [], []
     for visit in np.sort(rng.permutation(later)[:most]).tolist():
         rows = np.arange(opens[visit], opens[visit + 1])
@@ -124,8 +126,9 @@ def _baskets(
         in_order = rows[put[rows]][np.sort(first)]
         until = in_order[rng.integers(1, len(in_order))]
         user = interactions.user[rows[0]]
-        past = by_user[user_start[user] : user_start[user + 1]][-KNOWN:]
-        history = _during(interactions, earlier, past, np.arange(rows[0], until))
+        own = by_user[user_start[user] : user_start[user + 1]]
+        past = own[interactions.time[own] < interactions.time[rows[0]]]
+        history = _during(interactions, past, np.arange(rows[0], until))
         held = interactions.item[rows[put[rows] & (rows < until)]]
         cart.append(Asked(history, np.setdiff1d(items, held).astype(np.int32), visit, held))
         item = int(rng.choice(items))
@@ -134,15 +137,14 @@ def _baskets(
     return cart, together
 
 
-def _during(
-    interactions: Interactions, earlier: Interactions, past: npt.NDArray[np.int64], visit: npt.NDArray[np.int64]
-) -> History:
-    """A customer's earlier interactions, and this visit so far."""
+def _during(interactions: Interactions, past: npt.NDArray[np.int64], visit: npt.NDArray[np.int64]) -> History:
+    """What online features know of a customer from before a visit, and the visit so far."""
+    item, kind, time = remembered(interactions.item[past], interactions.kind[past], interactions.time[past])
     return History(
-        item=np.concatenate([earlier.item[past], interactions.item[visit]]),
-        kind=np.concatenate([earlier.kind[past], interactions.kind[visit]]),
-        time=np.concatenate([earlier.time[past], interactions.time[visit]]),
-        in_session=np.arange(len(past) + len(visit)) >= len(past),
+        item=np.concatenate([item, interactions.item[visit]]),
+        kind=np.concatenate([kind, interactions.kind[visit]]),
+        time=np.concatenate([time, interactions.time[visit]]),
+        in_session=np.arange(len(item) + len(visit)) >= len(item),
         market=int(interactions.market[visit[-1]]),
         now=int(interactions.time[visit[-1]]),
     )

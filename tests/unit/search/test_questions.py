@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from feature_repo.activity import Kind
+from feature_repo.activity import MAX_INTERACTIONS, Kind
 from feature_repo.errors import BadInput
 from training.interactions import Interactions, from_frame
 from training.search.questions import CART, HOME, PRODUCT, RETURNING, TOGETHER, Fold, fold
@@ -39,6 +39,29 @@ class TestFold:
         found = a_fold(LAST)
         assert found.earlier.time.max() < 3600 * 9
         assert all(question.history.now >= 3600 * 9 for asked in found.asked.values() for question in asked)
+
+    def test_a_visit_that_began_before_is_asked_about_only_for_what_came_after(self) -> None:
+        usual = [("u1", number, item, 100 * number) for number in range(1, 9) for item in ("a", "b")]
+        long = [("u0", 0, "a", 50)] + [("u0", 9, item, time) for item, time in (("a", 750), ("b", 1_000), ("c", 1_100))]
+        rows = pd.DataFrame([*usual, *long], columns=["user", "session", "item", "time"]).assign(event=BUY)
+        found = fold(from_frame(rows), share=0.1, most=100, seed=0)
+        assert found.earlier.time.max() == 800
+        assert [(q.history.item.tolist(), q.relevant.tolist()) for q in found.asked[HOME]] == [
+            ([0, 0], [1]),
+            ([0, 0, 1], [2]),
+        ]
+        assert [len(found.asked[name]) for name in (RETURNING, CART, TOGETHER)] == [0, 0, 0]
+
+    def test_of_a_long_past_all_placements_know_what_online_features_keep(self) -> None:
+        looks = [("other", VIEW)] * MAX_INTERACTIONS
+        before = {"user": "u0", "items": [("old love", BUY), ("old glance", VIEW), *looks]}
+        usual = [{"user": "u1", "items": [("a", VIEW), ("b", VIEW)]} for _ in range(8)]
+        board = visits(before, *usual, LAST)
+        found = fold(board, share=0.1, most=100, seed=0)
+        for name in (HOME, RETURNING, CART):
+            history = found.asked[name][0].history
+            known = board.item_ids[history.item[~history.in_session]].tolist()
+            assert known == ["old love", *["other"] * MAX_INTERACTIONS], name
 
     def test_home_asks_within_the_visit_for_the_next_click(self) -> None:
         asked = a_fold(LAST).asked[HOME]

@@ -49,6 +49,16 @@ def test_who_comes_back_is_asked_before_the_first_click_of_that_visit() -> None:
     assert (order.history.now, order.history.in_session.any()) == (2_000, np.False_)
 
 
+def test_a_visit_that_had_begun_before_the_cut_is_not_asked_about() -> None:
+    visits = shop(
+        ("anna", 1, "milk", Kind.BUY, 100),
+        ("anna", 2, "tea", Kind.VIEW, CUT - 10),
+        ("anna", 2, "tea", Kind.BUY, CUT + 10),
+    )
+    assert next_orders(visits, CUT, 9_999, most=10, seed=0) == []
+    assert len(next_orders(visits, CUT - 10, 9_999, most=10, seed=0)) == 1
+
+
 def test_orders_after_the_end_are_not_asked_for() -> None:
     assert next_orders(faithful(), CUT, 1_500, most=10, seed=0) == []
 
