@@ -90,6 +90,7 @@ def search(
             until=in_utc(until) or END,
             anew=anew,
             catalogue=CatalogueFiles(lake.files("products"), lake.files("taxonomy")),
+            exposures=lake.files("exposures"),
         )
     output.result(_document(found), lambda console: _show(console, found))
 
@@ -114,6 +115,7 @@ def _document(found: "Found") -> dict[str, Any]:
 def _difference(found: "Difference") -> dict[str, Any]:
     return {
         "placement": found.placement,
+        "ranked": found.ranked,
         "questions": found.questions,
         "metric": "ndcg_20",
         "in_force": found.in_force,
@@ -135,13 +137,13 @@ def _show(console: "Console", found: "Found") -> None:
     for found_there in found.judged.differences:
         table.add_row(*_row(found_there))
     for found_there in found.judged.others:
-        table.add_row(f"{found_there.placement}, with the better models", *_row(found_there)[1:])
+        table.add_row(f"{found_there.name}, with the better models", *_row(found_there)[1:])
     console.print(table)
     if found.file is not None:
         console.print(f"What proved better is in {found.file}; put it into shopfloor.toml and train:\n")
         console.print(found.file.read_text(), markup=False, highlight=False)
     elif found.judged.harmed:
-        names = ", ".join(each.placement for each in found.judged.harmed)
+        names = ", ".join(each.name for each in found.judged.harmed)
         console.print(f"Nothing is kept: the better models make {names} surely worse.")
     else:
         console.print("Nothing is surely better than the settings in force. Search longer, or leave them.")
@@ -150,7 +152,7 @@ def _show(console: "Console", found: "Found") -> None:
 def _row(found: "Difference") -> tuple[str, ...]:
     interval = f"{found.difference.low:+.4f} … {found.difference.high:+.4f}"
     return (
-        found.placement,
+        found.name,
         f"{found.in_force:.4f}",
         f"{found.chosen:.4f}",
         f"{found.difference.value:+.4f}",

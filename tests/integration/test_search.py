@@ -101,6 +101,21 @@ def test_a_killed_search_is_resumed_and_what_proves_better_is_written(shop: Path
     assert {"model.popular.history.png", "blend.home.history.png", "search.toml"} <= artifacts
 
 
+def test_weights_that_the_taught_rankers_make_needless_are_told_and_not_written(tmp_path: Path) -> None:
+    """Popularity alone already proposes all eight products, and a ranker learns what follows what."""
+    settings = SETTINGS.model_copy(update={"ranker_questions": 600, "holdout_questions": 600})
+    found = run(tmp_path, files=write_events(tmp_path, *a_shop(3 * CUSTOMERS)), settings=settings, trials=3)
+    alone, ranked = found.judged.differences
+    assert alone.difference.low > 0
+    assert ranked.ranked
+    assert ranked.in_force > alone.in_force
+    assert ranked.difference.low <= 0
+    assert found.file is None
+    metrics = open_client(f"sqlite:///{tmp_path}/mlflow.db").get_run(found.run).data.metrics
+    assert metrics["held_out.home.difference"] == pytest.approx(alone.difference.value)
+    assert metrics["held_out.home.ranked.difference"] == pytest.approx(ranked.difference.value)
+
+
 def test_the_command_says_what_it_found_and_the_settings_file_obeys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,7 +31,7 @@ def as_toml(settings: ModelSettings, differences: Sequence[Difference], made: st
     for each in differences:
         found = each.difference
         lines.append(
-            f"# {each.placement}: NDCG@20 {each.in_force:.4f} in force, {each.chosen:.4f} here, "
+            f"# {each.name}: NDCG@20 {each.in_force:.4f} in force, {each.chosen:.4f} here, "
             f"difference {found.value:+.4f} ({found.low:+.4f} … {found.high:+.4f}), {each.questions:,} questions"
         )
     for name, values in models.items():

@@ -37,7 +37,7 @@ class Proposals:
 
     @classmethod
     def of(cls, asked: Sequence[Asked], models: Mapping[str, CandidateModel]) -> Self:
-        lists = [_ask(model, asked) for model in models.values()]
+        lists = [ask(model, asked) for model in models.values()]
         start, parts, right = [0], [], []
         for index, question in enumerate(asked):
             proposed = [each[index] for each in lists]
@@ -73,7 +73,8 @@ class Proposals:
         return per_question(Metric.NDCG, K, self.hits(weights), self.n_relevant)
 
 
-def _ask(model: CandidateModel, asked: Sequence[Asked]) -> list[Candidates]:
+def ask(model: CandidateModel, asked: Sequence[Asked]) -> list[Candidates]:
+    """What a model proposes to each question, as many as serving asks of it."""
     histories = [question.history for question in asked]
     return [
         candidates

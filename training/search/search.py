@@ -2,7 +2,8 @@
 
 First each model's own settings, by how well the model alone answers where it counts most; then each placement's
 weights, over the proposals of those models. Both are chosen on inner folds, which lie before the hold-out; on that,
-what was chosen is compared with what is in force once, at the end. What is not surely better there is not kept.
+what was chosen is compared with what is in force once, at the end, with the rankers that would be taught for each.
+What is not surely better there is not kept.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -59,6 +60,7 @@ def search(
     until: datetime = END,
     anew: bool = False,
     catalogue: CatalogueFiles = NO_CATALOGUE,
+    exposures: Sequence[str] = (),
 ) -> Found:
     """Search, or go on with the search that ``folder`` holds, if it is of the same data and settings.
 
@@ -77,6 +79,7 @@ def search(
         dataset = read_dataset(
             event_files,
             catalogue=catalogue,
+            exposures=exposures,
             since=since,
             until=until if anew else min(until, known_until(folder) or until),
             window_days=settings.window_days,
@@ -85,18 +88,21 @@ def search(
         progress("read the lake", 1, 1)
         about = _about(dataset, settings)
         noted = resume(folder, about, anew)
-        held_out, inner = _folds(dataset, settings)
-        searched = _searched(placements, [held_out, *inner])
+        latest, inner = _folds(dataset, settings)
+        searched = _searched(placements, [latest, *inner])
         run = _run(folder, registry, about, noted, f"search {clock():%Y-%m-%d %H:%M}", settings.seed)
         tracking = Tracking(run, clock)
         try:
             studies = Studies(folder, settings.seed)
-            stages = Stages(studies, inner, limits, began, seconds, tracking, progress, settings.seed, also)
+            held_out = HeldOut(latest, dataset.shown, settings, progress)
+            asking = seconds()
+            held_out.prepare(in_force, searched)
+            now = seconds()
+            time = limits.seconds_to_try(spent=now - began, to_compare=now - asking)
+            stages = Stages(studies, inner, now, time, limits.trials, seconds, tracking, progress, settings.seed, also)
             tuned, models = stages.models(in_force, searched)
             chosen, blends = stages.blends(in_force, tuned, searched)
-            progress("compare on the hold-out", 0, 1)
-            judged = HeldOut(held_out, settings.seed).judge(in_force, chosen, searched)
-            progress("compare on the hold-out", 1, 1)
+            judged = held_out.judge(in_force, chosen, searched)
             file = _write(folder / RESULT, judged, tracking, f"shopfloor search, {clock():%Y-%m-%d %H:%M} UTC")
         except BaseException:
             run.end(failed=True)
@@ -173,7 +179,7 @@ def _run(
 
 
 def _write(path: Path, judged: Judged, tracking: Tracking, made: str) -> Path | None:
-    better = [each for each in judged.differences if each.better and not judged.harmed]
+    better = [each for each in judged.differences if each.placement in judged.better and not judged.harmed]
     document = as_toml(judged.kept, better, made) if better else ""
     tracking.judged(judged, document)
     if not better:

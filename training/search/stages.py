@@ -23,9 +23,11 @@ from training.settings import Value
 Progress = Callable[[str, int, int], None]
 """Told a step's name, how much of it is done, and of how much."""
 
-MODELS_UNTIL: Final = 0.5
-BLENDS_UNTIL: Final = 0.8
-"""Parts of the time at which the models' settings and the weights are to be found; the rest is for the hold-out."""
+MODELS_UNTIL: Final = 0.6
+BLENDS_UNTIL: Final = 1.0
+"""Parts of the time for trials at which the models' settings and the weights are to be found."""
+LEAST_SHARE: Final = 0.5
+"""Of all time for trials, where the hold-out would leave less."""
 MODEL_TRIALS: Final = 60
 """Of each model where no other limit is given, so that those that are quick to fit leave time to the others."""
 
@@ -44,6 +46,10 @@ class Limits:
             raise BadInput(f"--minutes {self.minutes:g} leaves no time to try anything; give more than 0")
         if self.trials is not None and self.trials < 1:
             raise BadInput(f"--trials {self.trials} tries nothing; give 1 or more, or leave it out")
+
+    def seconds_to_try(self, spent: float, to_compare: float) -> float:
+        """What is left for trials when so many seconds are ``spent`` and the comparison at the end takes others."""
+        return max(60 * self.minutes - spent - to_compare, LEAST_SHARE * 60 * self.minutes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +71,11 @@ class StudyFound:
 class Stages:
     studies: Studies
     folds: Sequence[Fold]
-    limits: Limits
     began: float
+    time: float
+    """Seconds for both stages, from ``began`` on."""
+    trials: int | None
+    """At most so many of each model and of each placement, those of earlier calls among them."""
     seconds: Callable[[], float]
     """A clock that only goes forward; ``began`` is of it."""
     tracking: Tracking
@@ -88,7 +97,7 @@ class Stages:
                 in_force.values(name),
                 partial(self._alone, name, placement, in_force),
                 self._slice(MODELS_UNTIL, len(names) - done),
-                self.limits.trials or MODEL_TRIALS,
+                self.trials or MODEL_TRIALS,
             )
             if explored is not None:
                 found.append(_found(name, placement, explored))
@@ -116,7 +125,7 @@ class Stages:
                 _as_values(in_force.blends[placement], names),
                 partial(_score, proposals[placement]),
                 self._slice(BLENDS_UNTIL, len(searched) - done),
-                self.limits.trials,
+                self.trials,
                 reference[placement],
             )
             if explored is not None:
@@ -151,7 +160,7 @@ class Stages:
 
     def _slice(self, until: float, shared_by: int) -> float:
         """When the first of ``shared_by`` studies ends that have equal parts of the time that is left."""
-        now, end = self.seconds(), self.began + until * 60 * self.limits.minutes
+        now, end = self.seconds(), self.began + until * self.time
         return now + max(end - now, 0.0) / shared_by
 
     def _where_it_counts(self, model: str, blends: Blends) -> str:

@@ -53,7 +53,7 @@ class Tracking:
                 "difference.low": each.difference.low,
                 "difference.high": each.difference.high,
             }
-            series = f"held_out.{each.placement}"
+            series = f"held_out.{each.placement}" + ".ranked" * each.ranked
             self.run.points(Point(f"{series}.{name}", value, 0, time_ms) for name, value in figures.items())
         self.run.document(RESULT, document)
 
