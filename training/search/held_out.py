@@ -132,6 +132,10 @@ class HeldOut:
             self._subject(placement, each) for placement in placements if placement in RANKER_OF for each in settings
         ]
         missing = [subject for subject in dict.fromkeys(wanted) if subject not in self._rankers]
+        if not missing:
+            return
+        step = "teach the rankers"
+        self.progress(step, 0, FOLDS)
         found = teach(
             self.fold.earlier,
             self.shown,
@@ -139,7 +143,7 @@ class HeldOut:
             self._fit,
             self.settings.ranker_questions,
             self.settings.seed,
-            lambda done: self.progress("teach the rankers", done, FOLDS),
+            lambda done: self.progress(step, done, FOLDS),
         )
         self._rankers.update({subject: found.get(subject) for subject in missing})
 

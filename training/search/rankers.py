@@ -37,7 +37,7 @@ def teach(
 
     Their scores tell an order and no probability. ``folded`` is told how many folds of the past are replayed.
     """
-    if not questions or not subjects:
+    if not questions:
         return {}
     replayed = lessons(earlier, subjects, fit, RANKERS, questions, seed, shown, folded)
     signals = Signals.fit(in_visits(earlier), seed)
