@@ -89,6 +89,7 @@ BENCHMARKS: Mapping[str, Callable[[dict[str, Any]], list[Figure]]] = {
     "accuracy": accuracy,
     "next_order": next_order,
     "new_items": from_document,
+    "warm_start": from_document,
     "serving": serving,
     "ranking": from_document,
     "freshness": from_document,

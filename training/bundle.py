@@ -83,6 +83,8 @@ class Manifest(BaseModel):
     metrics: dict[str, float]
     settings: dict[str, Any]
     """What the training was told: seed, window and the like."""
+    started_from: dict[str, str] = {}
+    """Model to the version whose factors its learning began with; the others were fitted anew."""
     evidence: Evidence | None = None
     """What the gate judges; None in a version that was never compared."""
     libraries: dict[str, str]
@@ -138,6 +140,7 @@ def write_bundle(
     evidence: Evidence | None = None,
     item_counts: Longs | None = None,
     rankers: Mapping[str, Ranker] | None = None,
+    started_from: Mapping[str, str] | None = None,
 ) -> Manifest:
     """Write a bundle into ``folder``, which appears complete or not at all and must not exist yet."""
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -163,6 +166,7 @@ def write_bundle(
             blends={placement: dict(weights) for placement, weights in blends.items()},
             metrics=dict(metrics),
             settings=dict(settings),
+            started_from=dict(started_from or {}),
             evidence=evidence,
             libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
             files={

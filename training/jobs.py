@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ import numpy as np
 from feature_repo.errors import Corrupt, Misconfigured, NotFound
 from training.arrays import read_array
 from training.assortment import NO_CATALOGUE, CatalogueFiles
-from training.bundle import ITEM_COUNTS, Blends, DataWindow, Manifest, write_bundle
+from training.bundle import ITEM_COUNTS, Blends, Bundle, DataWindow, Manifest, write_bundle
 from training.candidates.candidate import CandidateModel
 from training.data_checks import DataShift, item_counts, shift_between
 from training.dataset import BEGINNING, END, Dataset, LeftOut, read_dataset
@@ -28,6 +28,7 @@ from training.promotion import COMPARED_WITH
 from training.registry import CHALLENGER, CHAMPION, ModelRegistry
 from training.rehearsal import Progress, Standing, rehearse
 from training.settings import TrainingSettings
+from training.warm_start import Predecessor
 
 LOCK: Final = "training.lock"
 REPORT: Final = "report.html"
@@ -97,7 +98,8 @@ def train(
         rehearsal = rehearse(
             dataset.interactions, dataset.shown, blends, standing, shift, fit, settings, clock(), progress
         )
-        models = _fit_everything(dataset.interactions, blends, fit, progress)
+        begun = _predecessor(registry, champion, settings, in_force, dataset.interactions)
+        models = _fit_everything(dataset.interactions, blends, replace(fit, predecessor=begun), progress)
         rankers = rehearsal.rankers(dataset.interactions, settings.seed, progress)
         bundle = Path(unfinished, "bundle")
         manifest = write_bundle(
@@ -113,6 +115,7 @@ def train(
             created_at=clock(),
             evidence=rehearsal.evidence,
             item_counts=item_counts(dataset.interactions),
+            started_from={} if begun is None else {name: begun.version for name in begun.models if name in models},
         )
         card = model_card(manifest, [str(bot) for bot in dataset.left_out])
         (bundle / CARD).write_text(card)
@@ -175,6 +178,8 @@ class _Fitting:
     settings: ModelSettings
     theirs: ModelSettings
     seed: int
+    predecessor: Predecessor | None = None
+    """Whose models are gone on from; None: all are fitted anew."""
 
     def __call__(
         self, interactions: Interactions, names: Collection[str], told: Callable[[int], None] = lambda n: None
@@ -187,9 +192,27 @@ class _Fitting:
         with threadpool_limits(1, "blas"):
             for done, name in enumerate(each for base in classes for each in (base, base + THEIRS) if each in names):
                 told(done)
-                settings = self.theirs if name.endswith(THEIRS) else self.settings
-                models[name] = settings.fit(name.removesuffix(THEIRS), interactions, self.seed)
+                if self.predecessor is not None and name in self.predecessor.models:
+                    models[name] = self.predecessor.refitted(name, interactions, self.seed)
+                else:
+                    settings = self.theirs if name.endswith(THEIRS) else self.settings
+                    models[name] = settings.fit(name.removesuffix(THEIRS), interactions, self.seed)
         return models
+
+
+def _predecessor(
+    registry: ModelRegistry,
+    champion: str | None,
+    settings: TrainingSettings,
+    in_force: ModelSettings,
+    interactions: Interactions,
+) -> Predecessor | None:
+    """What the models that are served can begin with; None without a champion that can be read."""
+    if champion is not None and settings.warm_start:
+        with suppress(Corrupt, NotFound):
+            bundle = Bundle.open(registry.fetch(champion), champion, registry.classes)
+            return Predecessor.of(bundle, in_force, interactions)
+    return None
 
 
 def _beside(

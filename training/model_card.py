@@ -128,6 +128,9 @@ def _weak_parts(evidence: Evidence) -> Iterator[str]:
 def _making(manifest: Manifest) -> Iterator[str]:
     yield "## How it was made"
     yield f"- Models: {', '.join(manifest.models)}; rankers: {', '.join(manifest.rankers) or 'none'}"
+    if manifest.started_from:
+        begun = ", ".join(f"{name} with that of version {version}" for name, version in manifest.started_from.items())
+        yield f"- Learning began anew but for {begun}"
     yield f"- Event contract {manifest.contract_version}, bundle format {manifest.format_version}"
     yield "- Settings: " + ", ".join(f"{name}={value}" for name, value in manifest.settings.items())
     yield "- Libraries: " + ", ".join(f"{name} {version}" for name, version in manifest.libraries.items())

@@ -54,14 +54,18 @@ class ModelSettings:
         """The blends with the models that are there; a placement without any is left out."""
         return blends_of(self.blends, models)
 
+    def of_model(self, name: str) -> Any:
+        """What a model is fitted with, an object of its settings class; None for a model that has no settings."""
+        return self.models.get(name, defaults_of(name, self.classes))
+
     def values(self, name: str) -> dict[str, Value]:
         """Every setting of a model by name; none for a model that has no settings."""
-        settings = self.models.get(name, defaults_of(name, self.classes))
+        settings = self.of_model(name)
         return {} if settings is None else asdict(settings)
 
     def with_values(self, name: str, values: Mapping[str, Value]) -> Self:
         """The same with some settings of one model changed."""
-        changed = replace(self.models.get(name, defaults_of(name, self.classes)), **values)
+        changed = replace(self.of_model(name), **values)
         return replace(self, models={**self.models, name: changed})
 
 

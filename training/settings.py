@@ -54,6 +54,8 @@ class TrainingSettings(BaseModel):
     """At most about this many next clicks are asked for in the comparison."""
     ranker_questions: Annotated[int, Field(ge=0)] = 3000
     """About this many next clicks, and as many next orders, are replayed for the rankers to learn from; 0: none."""
+    warm_start: bool = True
+    """Models whose learning begins with chance go on from the champion's where they can; false: each is fitted anew."""
     margin: Annotated[float, Field(ge=0)] = 0.01
     """Promotion is refused when the interval of the difference to the champion reaches lower than minus this."""
     gate: GateSettings = GateSettings()

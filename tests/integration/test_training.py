@@ -36,10 +36,11 @@ def run(
     *,
     seed: int = 42,
     if_new: bool = False,
+    warm_start: bool = True,
     catalogue: CatalogueFiles = NO_CATALOGUE,
 ) -> Trained:
     # The margin of a shop of sixty customers is wide.
-    settings = TrainingSettings(most_events_a_day=100, holdout_share=0.4, margin=0.5, seed=seed)
+    settings = TrainingSettings(most_events_a_day=100, holdout_share=0.4, margin=0.5, seed=seed, warm_start=warm_start)
     clock, progress = lambda: datetime.now(UTC), lambda step, done, total: None
     return train(files, registry, settings, folder, clock, progress, if_new=if_new, catalogue=catalogue)
 
@@ -208,6 +209,30 @@ def test_a_champion_is_compared_with_the_settings_that_it_has(registry: ModelReg
     assert metrics["home.hr_20"] == 0
     assert metrics["champion.hr_20"] > 0
     assert metrics["over_champion.hr_20.high"] < 0
+
+
+def test_what_is_served_goes_on_from_the_champion_and_what_is_compared_does_not(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    files = write_events(tmp_path, *a_shop())
+    first, second = run(files, registry, tmp_path), run(files, registry, tmp_path)
+    anew = run(files, registry, tmp_path, warm_start=False)
+    assert [each.manifest.started_from for each in (first, second, anew)] == [{}, {"als": first.version}, {}]
+    assert f"als with that of version {first.version}" in (registry.fetch(second.version) / "model_card.md").read_text()
+    models = [Bundle.open(registry.fetch(each.version), each.version).models["als"] for each in (first, second, anew)]
+    begun, going_on, once_more = (model.factors for model in models if isinstance(model, Als))
+    np.testing.assert_array_equal(begun, once_more)
+    assert not np.array_equal(begun, going_on)
+    compared, anew_compared = ({**each.manifest.metrics, "home.proposal_ms": 0} for each in (second, anew))
+    assert compared == anew_compared
+
+
+def test_a_champion_that_cannot_be_read_is_not_gone_on_from(registry: ModelRegistry, tmp_path: Path) -> None:
+    files = write_events(tmp_path, *a_shop())
+    run(files, registry, tmp_path)
+    for array in (*(tmp_path / "mlartifacts").rglob("factors.npy"), *(tmp_path / "cache").rglob("factors.npy")):
+        array.write_bytes(b"rubbish")
+    assert run(files, registry, tmp_path).manifest.started_from == {}
 
 
 def test_a_wrong_setting_of_a_model_is_told_before_anything_is_read(registry: ModelRegistry, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ starts threads, hence the small solve here.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Final, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,6 +19,9 @@ from training.candidates.candidate import Candidates
 from training.candidates.interest import interest
 from training.candidates.taste import TasteModel
 from training.interactions import Floats, Interactions, Ints
+
+ITERATIONS_AGAIN: Final = 5
+"""As good as all of them where a model begins with its predecessor's factors (``docs/decisions/0019-…``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +53,35 @@ class Als(TasteModel):
 
     @classmethod
     def fit(cls, interactions: Interactions, seed: int = 0, settings: AlsSettings | None = None) -> Self:
+        settings = settings or cls.defaults
+        return cls._iterated(interactions, None, settings.iterations, seed, settings)
+
+    def refitted(self, interactions: Interactions, place: Ints, seed: int = 0) -> Self:
+        """The model of other interactions after a few iterations from these factors."""
+        if self.factors.shape[1] != _width(self.settings, interactions):
+            return self.fit(interactions, seed, self.settings)
+        new = np.random.default_rng(seed).random((len(place), self.factors.shape[1]), np.float32) * np.float32(0.01)
+        factors = np.where(place[:, None] >= 0, self.factors[place], new)
+        iterations = min(ITERATIONS_AGAIN, self.settings.iterations)
+        return self._iterated(interactions, factors, iterations, seed, self.settings)
+
+    @classmethod
+    def _iterated(
+        cls, interactions: Interactions, factors: Floats | None, iterations: int, seed: int, settings: AlsSettings
+    ) -> Self:
         from implicit.cpu.als import AlternatingLeastSquares
         from threadpoolctl import threadpool_limits
 
-        settings = settings or cls.defaults
         # implicit runs its own threads over rows; BLAS threads below them would only be in the way.
         with threadpool_limits(1, "blas"):
             model = AlternatingLeastSquares(
-                factors=min(settings.factors, interactions.n_items),
+                factors=_width(settings, interactions),
                 regularization=settings.regularization,
                 alpha=settings.alpha,
-                iterations=settings.iterations,
+                iterations=iterations,
                 random_state=seed,
             )
+            model.item_factors = factors
             model.fit(preferences(interactions), show_progress=False)
             factors = np.ascontiguousarray(model.item_factors, dtype=np.float32)
             gram = factors.T @ factors + settings.regularization * np.eye(factors.shape[1], dtype=np.float32)
@@ -95,6 +114,10 @@ class Als(TasteModel):
             left.flat[:: len(left) + 1] += 1.0
             solved = sgesv(left, right)[2]
         return np.asarray(solved * confidence[:, None], dtype=np.float32)
+
+
+def _width(settings: AlsSettings, interactions: Interactions) -> int:
+    return min(settings.factors, interactions.n_items)
 
 
 def preferences(interactions: Interactions) -> "sp.csr_matrix[np.float32]":

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import ClassVar, Final, NamedTuple, Protocol, Self, cast, runtime_checkable
+from typing import Any, ClassVar, Final, NamedTuple, Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,24 @@ class BatchModel(Protocol):
 
     def propose_batch(self, histories: Sequence[History], n: int) -> list[Candidates]:
         """``propose`` for each history; memory grows with the number of histories, so callers bound it."""
+        ...
+
+
+@runtime_checkable
+class WarmStart(Protocol):
+    """A model whose learning begins with chance, and can begin with an earlier one of its kind instead."""
+
+    @property
+    def settings(self) -> Any:
+        """What it was fitted with, an object of the class of its ``defaults``."""
+        ...
+
+    def refitted(self, interactions: Interactions, place: Ints, seed: int = 0) -> CandidateModel:
+        """The same model of other interactions, begun with what this one knows of items.
+
+        ``place``: int32 [items of ``interactions``], where each stands in this model's vocabulary, -1 where it does
+        not. What cannot be begun so is fitted anew.
+        """
         ...
 
 
