@@ -97,12 +97,12 @@ def explore(
         return None
     today = _in_force(study, space, in_force, score, reference)
     distributions = _distributions(space, in_force)
-    while go_on(len(_completed(study))):
+    while go_on(len(completed(study))):
         trial = study.ask(distributions)
         reached = score(_rounded(trial.params))
         study.tell(trial, reached)
         told(trial.number, reached)
-    done = _completed(study)
+    done = completed(study)
     best = max(done, key=lambda trial: (trial.value, -trial.number), default=None)
     if best is None or best.value <= today.score:
         return Explored(today, today, len(done))
@@ -111,7 +111,7 @@ def explore(
 
 def scores_of(study: "Study") -> list[float]:
     """Of the trials, in their order."""
-    return [float(trial.value) for trial in _completed(study)]
+    return [float(trial.value) for trial in completed(study)]
 
 
 def _in_force(
@@ -138,7 +138,8 @@ def _in_force(
     return Tried(values, float(known))
 
 
-def _completed(study: "Study") -> list[Any]:
+def completed(study: "Study") -> list[Any]:
+    """The trials that were told their score, in their order."""
     import optuna
 
     return study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])

@@ -36,7 +36,7 @@ class Tracking:
         scores = scores_of(study)
         name = series.replace("/", "-")
         figures: dict[str, Any] = {f"{name}.history.png": history_figure(series, scores, in_force)}
-        importance = importance_of(study, len(scores), seed)
+        importance = importance_of(study, seed)
         if importance:
             title = f"{series}: share of the spread of scores"
             figures[f"{name}.importance.png"] = importance_figure(title, importance)

@@ -1,29 +1,47 @@
 from pathlib import Path
 
 import pytest
+from optuna import Study
 
+from training.search import figures
 from training.search.figures import history_figure, importance_figure, importance_of
 from training.search.space import Range
 from training.search.studies import Studies, explore
 
 
-def test_the_setting_that_decides_is_the_important_one(tmp_path: Path) -> None:
-    study = Studies(tmp_path, seed=1).study("model")
+def explored(folder: Path, trials: int) -> Study:
+    """A study of two settings, of which one decides."""
+    study = Studies(folder, seed=1).study("model")
     space = {"decides": Range(0, 1), "idle": Range(0, 1)}
     explore(
         study,
         space,
         {"decides": 0.5, "idle": 0.5},
         lambda values: float(values["decides"]),
-        lambda done: done < 25,
+        lambda done: done < trials,
         lambda number, score: None,
     )
-    importance = importance_of(study, 25, seed=1)
+    return study
+
+
+def test_the_setting_that_decides_is_the_important_one(tmp_path: Path) -> None:
+    importance = importance_of(explored(tmp_path, 25), seed=1)
     assert importance["decides"] > importance["idle"]
     assert sum(importance.values()) == pytest.approx(1)
     labels = [label.get_text() for label in importance_figure("model", importance).axes[0].get_yticklabels()]
     assert labels[-1] == "decides"
-    assert importance_of(study, 5, seed=1) == {}
+
+
+def test_a_few_trials_tell_nothing_of_importance(tmp_path: Path) -> None:
+    assert importance_of(explored(tmp_path, 5), seed=1) == {}
+
+
+def test_of_many_trials_the_first_ones_tell_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "MOST_TRIALS", 12)
+    importance = importance_of(explored(tmp_path, 12), seed=1)
+    assert importance_of(explored(tmp_path, 20), seed=1) == importance
+    monkeypatch.setattr(figures, "MOST_TRIALS", 20)
+    assert importance_of(explored(tmp_path, 20), seed=1) != importance
 
 
 def test_the_history_shows_the_best_so_far(tmp_path: Path) -> None:
