@@ -52,6 +52,27 @@ class TestFold:
         ]
         assert [len(found.asked[name]) for name in (RETURNING, CART, TOGETHER)] == [0, 0, 0]
 
+    @pytest.mark.parametrize("seed", range(5))
+    def test_in_a_shop_of_visits_side_by_side_nobody_knows_what_is_to_come(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        opens, users = rng.integers(0, 100_000, 120), rng.integers(0, 15, 120)
+        rows = [
+            {"user": int(user), "session": number, "item": int(rng.integers(8)), "event": int(kind), "time": int(time)}
+            for number, (user, opened) in enumerate(zip(users, opens, strict=True))
+            for kind, time in zip(
+                rng.choice((VIEW, PUT, BUY), 6), opened + np.cumsum(rng.integers(1, 3_000, 6)), strict=True
+            )
+        ]
+        found = fold(from_frame(pd.DataFrame(rows)), share=0.3, most=1000, seed=0)
+        learnt_until = found.earlier.time.max()
+        for name, asked in found.asked.items():
+            assert asked, name
+            for question in asked:
+                history = question.history
+                assert history.now > learnt_until
+                assert (history.time <= history.now).all()
+                assert np.isin(question.relevant, question.hidden).sum() == 0
+
     def test_of_a_long_past_all_placements_know_what_online_features_keep(self) -> None:
         looks = [("other", VIEW)] * MAX_INTERACTIONS
         before = {"user": "u0", "items": [("old love", BUY), ("old glance", VIEW), *looks]}
