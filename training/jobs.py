@@ -2,39 +2,33 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
-from feature_repo.errors import Corrupt, Misconfigured, NotFound
-from training.arrays import read_array
+from feature_repo.errors import Corrupt, NotFound
 from training.assortment import NO_CATALOGUE, CatalogueFiles
-from training.bundle import ITEM_COUNTS, Blends, Bundle, DataWindow, Manifest, write_bundle
-from training.candidates.candidate import CandidateModel
-from training.data_checks import DataShift, item_counts, shift_between
+from training.bundle import Blends, DataWindow, Manifest, write_bundle
+from training.data_checks import item_counts
 from training.dataset import BEGINNING, END, Dataset, LeftOut, read_dataset
 from training.exclusive import only_one
 from training.figures import comparison_figure, traffic_figure
+from training.fitting import Fitting
 from training.holdout import Comparison
-from training.interactions import Interactions
+from training.incumbent import Incumbent
 from training.model_card import CARD, model_card
 from training.model_settings import ModelSettings
 from training.promotion import COMPARED_WITH
 from training.registry import CHALLENGER, CHAMPION, ModelRegistry
-from training.rehearsal import Progress, Standing, rehearse
+from training.rehearsal import Progress, Rehearsal, rehearse
 from training.settings import TrainingSettings
-from training.warm_start import Predecessor
 
 LOCK: Final = "training.lock"
 REPORT: Final = "report.html"
 UNFINISHED: Final = ".training-"
-THEIRS: Final = " of the champion"
-"""Ends the name of a model that the champion has with other settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,47 +86,28 @@ def train(
         progress("read the lake", 1, 1)
         if if_new and (version := up_to_date(dataset, registry, settings)) is not None:
             raise NothingNew(version)
-        champion = registry.version_of(CHAMPION)
-        standing, theirs, shift = _beside(registry, champion, settings, in_force, dataset.interactions)
-        fit, blends = _Fitting(in_force, theirs, settings.seed), in_force.blends_of(in_force.classes)
+        champion = Incumbent.of(registry, settings, in_force, dataset.interactions)
+        fit, blends = Fitting(in_force, champion.theirs, settings.seed), in_force.blends_of(in_force.classes)
         rehearsal = rehearse(
-            dataset.interactions, dataset.shown, blends, standing, shift, fit, settings, clock(), progress
+            dataset.interactions,
+            dataset.shown,
+            blends,
+            champion.standing,
+            champion.shift,
+            fit,
+            settings,
+            clock(),
+            progress,
         )
-        begun = _predecessor(registry, champion, settings, in_force, dataset.interactions)
-        models = _fit_everything(dataset.interactions, blends, replace(fit, predecessor=begun), progress)
-        rankers = rehearsal.rankers(dataset.interactions, settings.seed, progress)
         bundle = Path(unfinished, "bundle")
-        manifest = write_bundle(
-            bundle,
-            item_ids=dataset.interactions.item_ids,
-            markets=dataset.interactions.markets,
-            models=models,
-            rankers=rankers,
-            blends=blends,
-            window=_window(dataset),
-            metrics=rehearsal.comparison.metrics() | rehearsal.evidence.metrics(),
-            settings=settings.model_dump(mode="json") | {COMPARED_WITH: champion},
-            created_at=clock(),
-            evidence=rehearsal.evidence,
-            item_counts=item_counts(dataset.interactions),
-            started_from={} if begun is None else {name: begun.version for name in begun.models if name in models},
+        going_on = replace(fit, predecessor=champion.predecessor)
+        manifest = _fit_and_write(
+            bundle, dataset, blends, rehearsal, going_on, settings, champion.version, clock(), progress
         )
-        card = model_card(manifest, [str(bot) for bot in dataset.left_out])
-        (bundle / CARD).write_text(card)
-        progress("register", 0, 1)
-        figures = {
-            "comparison.png": comparison_figure(rehearsal.comparison),
-            "traffic.png": traffic_figure(dataset.interactions),
-        }
-        documents = {CARD: card, "model_card.json": manifest.model_dump_json(indent=1, exclude={"files"})}
-        if rehearsal.report is not None:
-            documents[REPORT] = rehearsal.report
-        version = registry.register(bundle, manifest.metrics, _params(manifest), figures, documents)
-        registry.challenge(version)
-        if champion is None:
+        version = _register(bundle, manifest, dataset, rehearsal, registry, progress)
+        if champion.version is None:
             registry.promote(version, "the first version")
-        progress("register", 1, 1)
-    return Trained(version, champion is None, manifest, rehearsal.comparison, dataset.left_out)
+    return Trained(version, champion.version is None, manifest, rehearsal.comparison, dataset.left_out)
 
 
 def up_to_date(dataset: Dataset, registry: ModelRegistry, settings: TrainingSettings) -> str | None:
@@ -161,93 +136,64 @@ def _unfinished(folder: Path) -> Iterator[str]:
         yield unfinished
 
 
-def _fit_everything(
-    interactions: Interactions, blends: Blends, fit: "_Fitting", progress: Progress
-) -> dict[str, CandidateModel]:
-    names = {name for weights in blends.values() for name in weights}
-    step = "fit on everything"
-    models = fit(interactions, names, lambda done: progress(step, done, len(names)))
+def _fit_and_write(
+    bundle: Path,
+    dataset: Dataset,
+    blends: Blends,
+    rehearsal: Rehearsal,
+    fit: Fitting,
+    settings: TrainingSettings,
+    champion: str | None,
+    created_at: datetime,
+    progress: Progress,
+) -> Manifest:
+    """The models and rankers as they will be served, from everything there is, and the card."""
+    step, names = "fit on everything", {name for weights in blends.values() for name in weights}
+    models = fit(dataset.interactions, names, lambda done: progress(step, done, len(names)))
     progress(step, len(names), len(names))
-    return models
+    manifest = write_bundle(
+        bundle,
+        item_ids=dataset.interactions.item_ids,
+        markets=dataset.interactions.markets,
+        models=models,
+        rankers=rehearsal.rankers(dataset.interactions, settings.seed, progress),
+        blends=blends,
+        window=_window(dataset),
+        metrics=rehearsal.comparison.metrics() | rehearsal.evidence.metrics(),
+        settings=settings.model_dump(mode="json") | {COMPARED_WITH: champion},
+        created_at=created_at,
+        evidence=rehearsal.evidence,
+        item_counts=item_counts(dataset.interactions),
+        started_from=fit.started_from(models),
+    )
+    (bundle / CARD).write_text(model_card(manifest, [str(bot) for bot in dataset.left_out]))
+    return manifest
 
 
-@dataclass(frozen=True, slots=True)
-class _Fitting:
-    """Fits models by name, with the shop's settings; those that the champion has otherwise, with the champion's."""
-
-    settings: ModelSettings
-    theirs: ModelSettings
-    seed: int
-    predecessor: Predecessor | None = None
-    """Whose models are gone on from; None: all are fitted anew."""
-
-    def __call__(
-        self, interactions: Interactions, names: Collection[str], told: Callable[[int], None] = lambda n: None
-    ) -> dict[str, CandidateModel]:
-        from threadpoolctl import threadpool_limits
-
-        models: dict[str, CandidateModel] = {}
-        classes = self.settings.classes
-        # More BLAS threads than one only get into the way of the models' own.
-        with threadpool_limits(1, "blas"):
-            for done, name in enumerate(each for base in classes for each in (base, base + THEIRS) if each in names):
-                told(done)
-                if self.predecessor is not None and name in self.predecessor.models:
-                    models[name] = self.predecessor.refitted(name, interactions, self.seed)
-                else:
-                    settings = self.theirs if name.endswith(THEIRS) else self.settings
-                    models[name] = settings.fit(name.removesuffix(THEIRS), interactions, self.seed)
-        return models
-
-
-def _predecessor(
+def _register(
+    bundle: Path,
+    manifest: Manifest,
+    dataset: Dataset,
+    rehearsal: Rehearsal,
     registry: ModelRegistry,
-    champion: str | None,
-    settings: TrainingSettings,
-    in_force: ModelSettings,
-    interactions: Interactions,
-) -> Predecessor | None:
-    """What the models that are served can begin with; None without a champion that can be read."""
-    if champion is not None and settings.warm_start:
-        with suppress(Corrupt, NotFound):
-            bundle = Bundle.open(registry.fetch(champion), champion, registry.classes)
-            return Predecessor.of(bundle, in_force, interactions)
-    return None
-
-
-def _beside(
-    registry: ModelRegistry,
-    champion: str | None,
-    settings: TrainingSettings,
-    in_force: ModelSettings,
-    interactions: Interactions,
-) -> tuple[Standing | None, ModelSettings, DataShift | None]:
-    """What the champion answers with, the settings of its models, and how the data differ from its own; the settings
-    in force and None where that is not known."""
-    if champion is None:
-        return None, in_force, None
-    with suppress(Corrupt, NotFound):
-        folder = registry.fetch(champion)
-        manifest = registry.manifest(champion)
-        shift = None
-        if manifest.evidence is not None and f"{ITEM_COUNTS}.npy" in manifest.files:
-            item_ids, counts = read_array(folder, "item_ids", np.str_), read_array(folder, ITEM_COUNTS, np.int64)
-            shift = shift_between(manifest.evidence.data, item_ids, counts, interactions)
-        theirs = in_force
-        with suppress(Misconfigured):  # a setting that this program no longer has
-            told = {"models": manifest.settings.get("models", {}), "blends": {}}
-            theirs = ModelSettings.of(settings.model_copy(update=told))
-        blends = {
-            placement: {_told_apart(name, in_force, theirs): weight for name, weight in weights.items()}
-            for placement, weights in manifest.blends.items()
-        }
-        return Standing(blends, manifest.rankers), theirs, shift
-    return None, in_force, None
-
-
-def _told_apart(name: str, in_force: ModelSettings, theirs: ModelSettings) -> str:
-    """The name of the champion's model: its own where its settings are not those in force."""
-    return name if in_force.values(name) == theirs.values(name) else name + THEIRS
+    progress: Progress,
+) -> str:
+    """The version, made challenger, with its figures and documents beside it."""
+    progress("register", 0, 1)
+    figures = {
+        "comparison.png": comparison_figure(rehearsal.comparison),
+        "traffic.png": traffic_figure(dataset.interactions),
+    }
+    documents = {
+        CARD: (bundle / CARD).read_text(),
+        "model_card.json": manifest.model_dump_json(indent=1, exclude={"files"}),
+    }
+    if rehearsal.report is not None:
+        documents[REPORT] = rehearsal.report
+    version = registry.register(bundle, manifest.metrics, _params(manifest), figures, documents)
+    registry.challenge(version)
+    progress("register", 1, 1)
+    return version
 
 
 def _window(dataset: Dataset) -> DataWindow:
