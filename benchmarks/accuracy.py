@@ -171,12 +171,12 @@ def main() -> int:
     arguments = parser.parse_args()
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"
     folder = Path(os.environ.get("SHOPFLOOR_TEST_DATA", beside))
-    notes = Console(stderr=True)
+    notes = Console(stderr=True, markup=False, emoji=False)
     if not folder.is_dir():
         notes.print(f"there is no folder {folder}; set SHOPFLOOR_TEST_DATA to the folder of the data sets")
         return 66
     results = list(measure(folder, notes))
-    Console(width=None if sys.stdout.isatty() else 160).print(table(results))
+    Console(width=None if sys.stdout.isatty() else 160, markup=False, emoji=False).print(table(results))
     if arguments.json:
         found = [{**asdict(result), "reached": result.reached} for result in results]
         arguments.json.write_text(json.dumps({"rows": found}, indent=1) + "\n")

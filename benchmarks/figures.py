@@ -81,7 +81,7 @@ def table(title: str, figures: Sequence[Figure]) -> Table:
 
 def report(title: str, figures: Sequence[Figure], out: Path | None) -> int:
     """Print the table, write the JSON where asked for; the exit status, 1 when a target is missed."""
-    Console(width=None if sys.stdout.isatty() else 150).print(table(title, figures))
+    Console(width=None if sys.stdout.isatty() else 150, markup=False, emoji=False).print(table(title, figures))
     if out:
         out.write_text(json.dumps(document(figures), indent=1) + "\n")
     return 1 if any(figure.missed for figure in figures) else 0

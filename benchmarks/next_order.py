@@ -191,7 +191,7 @@ def main() -> int:
     varied_lists, likeness = served(orders, models, ours, taste)
     lists = blended_lists(orders, models, {**RECIPES, OURS: ours}) | {SERVED: varied_lists}
     rows = list(measure(orders, lists, interactions.markets))
-    console = Console(width=None if sys.stdout.isatty() else 150)
+    console = Console(width=None if sys.stdout.isatty() else 150, markup=False, emoji=False)
     console.print(table(rows, arguments.part))
     for recipe, mean in likeness.items():
         console.print(f"{recipe}: mean likeness of two items of a list {mean:.3f} (cosine of ALS factors)")

@@ -6,23 +6,27 @@ from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 
 class Output:
-    """Results go to standard output; progress, notes and errors to standard error."""
+    """Results go to standard output; progress, notes and errors to standard error.
+
+    No text is read as Rich's markup, in tables neither: customers, items and markets may be named ``bot[/red]``. Style
+    is given with ``rich.text.Text``.
+    """
 
     def __init__(self, as_json: bool = False) -> None:
         self.as_json = as_json
-        self.notes = Console(stderr=True, soft_wrap=True)
-        self._results = Console(soft_wrap=True)
+        self.notes = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
+        self._results = Console(soft_wrap=True, markup=False, emoji=False)
 
     def note(self, text: str) -> None:
         self.notes.print(text)
 
     def error(self, text: str) -> None:
-        self.notes.print(f"[bold red]error:[/] {escape(text)}")
+        self.notes.print(Text.assemble(("error:", "bold red"), " ", text))
 
     def result(self, document: dict[str, Any], show: Callable[[Console], None]) -> None:
         """The command's one result, as JSON or as ``show`` draws it."""
@@ -36,7 +40,7 @@ class Output:
         """A progress display that disappears into plain lines where there is no terminal."""
         return Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -50,7 +54,7 @@ def by_step(bars: Progress) -> Callable[[str, int, int], None]:
 
     def show(step: str, done: int, total: int) -> None:
         if step not in tasks:
-            tasks[step] = bars.add_task(escape(step), total=total)
+            tasks[step] = bars.add_task(step, total=total)
         bars.update(tasks[step], completed=done, total=total)
 
     return show

@@ -50,15 +50,15 @@ def _shown(settings: "Settings") -> dict[str, Any]:
 
 
 def _draw(console: "Console", document: dict[str, Any]) -> None:
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("setting", "value", "from")
     for name, setting in document["settings"].items():
         value = setting["value"]
         text = ", ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
-        table.add_row(name, escape(text), escape(setting["from"]))
+        table.add_row(name, text, setting["from"])
     console.print(table)
     for part, check in document["checks"].items():
-        mark = "[green]ok [/]" if check["ok"] else "[red]bad[/]"
-        console.print(f"{mark} {part}: {escape(check['says'])}")
+        mark = ("ok ", "green") if check["ok"] else ("bad", "red")
+        console.print(Text.assemble(mark, f" {part}: {check['says']}"))

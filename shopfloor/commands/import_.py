@@ -104,7 +104,7 @@ def show_report(report: dict[str, Any], console: "Console") -> None:
     """The report for people: one block a question, nothing where there is nothing to say."""
 
     def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False)
+        console.print(text, highlight=False)
 
     lines, accepted = report["lines"], report["accepted"]
     if report["already_complete"]:

@@ -65,8 +65,7 @@ def replay(
             lambda console: console.print(
                 f"{report.letters:,} letters: {report.replayed:,} {verb}, "
                 f"{report.already_there:,} already in the lake, {report.still_refused:,} still refused\n"
-                + "\n".join(f"  {count:>8,}  {reason}" for reason, count in report.reasons.most_common(10)),
-                markup=False,
+                + "\n".join(f"  {count:>8,}  {reason}" for reason, count in report.reasons.most_common(10))
             ),
         )
 

@@ -141,7 +141,7 @@ def _show(console: "Console", found: "Found") -> None:
     console.print(table)
     if found.file is not None:
         console.print(f"What proved better is in {found.file}; put it into shopfloor.toml and train:\n")
-        console.print(found.file.read_text(), markup=False, highlight=False)
+        console.print(found.file.read_text(), highlight=False)
     elif found.judged.harmed:
         names = ", ".join(each.name for each in found.judged.harmed)
         console.print(f"Nothing is kept: the better models make {names} surely worse.")

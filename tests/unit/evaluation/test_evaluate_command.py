@@ -69,6 +69,17 @@ def test_slices_are_rows_of_their_own_and_the_others_keep_their_form(files: tupl
     assert {row["metric"] for row in found if "slice" not in row} >= {"hr", "mrr", "coverage"}
 
 
+def test_a_market_named_like_markup_is_shown_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "clicks.parquet"
+    clicks = [(s, item, 100 * s + place, market) for s, market in enumerate(("AT", "[/red]") * 15)
+              for place, item in enumerate("abc")]  # fmt: skip
+    pd.DataFrame(clicks, columns=["session", "item", "time", "market"]).to_parquet(file)
+    command = ["evaluate", "--protocol", "sessions", "--data", str(file), "--share", "0.3", "--model", "popular"]
+    result = CliRunner().invoke(app, [*command, "--slices"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "[/red]" in result.stdout
+
+
 def test_one_file_is_cut_in_time_and_explained_on_a_page(files: tuple[Path, Path], tmp_path: Path) -> None:
     page, out = tmp_path / "report.html", tmp_path / "rows.json"
     columns = "session=SessionId,item=ItemId,time=Time"
