@@ -1,4 +1,7 @@
-"""What the lake holds of answers that were shown: who asked, what stood where with which probability, what followed."""
+"""What the lake holds of answers that were shown: who asked, what stood where with which probability, what followed.
+
+What follows an answer is counted as ``training/shown_answers.py`` counts it for the rankers.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,10 +12,14 @@ import duckdb
 
 from feature_repo.activity import KIND_OF_EVENT, Interaction, Kind
 from training.dataset import BEGINNING, MICROSECOND
+from training.shown_answers import ATTRIBUTED
 
 
 class Reward(StrEnum):
-    """What counts as one: an event that names the answer and the item."""
+    """What counts as one: an event that names the answer and the item, within ATTRIBUTED of the answer.
+
+    One whose consent withholds personalisation is none.
+    """
 
     CLICK = "click"
     PURCHASE = "purchase"
@@ -39,7 +46,10 @@ class LoggedAnswer(NamedTuple):
 
 
 class Known(NamedTuple):
-    """An interaction, and from when on the shop knew whose it was: a device's events join an account at its login."""
+    """An interaction, and from when on the shop knew of it and whose it was.
+
+    That is when the event arrived; a device's events join an account when its login arrives.
+    """
 
     known_us: int
     interaction: Interaction
@@ -58,9 +68,10 @@ WITH shown AS (
 ), slots AS (
     SELECT * EXCLUDE (items), unnest(items) AS slot FROM shown
 ), rewarded AS (
-    SELECT DISTINCT recommendation_id, unnest(items).item_id AS item_id
-    FROM {_FILES.format("$events")}
-    WHERE recommendation_id IS NOT NULL AND list_contains($names, event_name)
+    SELECT DISTINCT recommendation_id, unnest(events.items).item_id AS item_id
+    FROM {_FILES.format("$events")} AS events JOIN shown USING (recommendation_id)
+    WHERE list_contains($names, event_name) AND epoch_us(event_time) < shown_us + $attributed
+      AND coalesce(consent.personalisation, true)
 )
 SELECT slots.recommendation_id, shown_us, customer_key, market,
        list(struct_pack(item_id := slot.item_id, propensity := slot.propensity,
@@ -71,29 +82,33 @@ GROUP BY ALL ORDER BY shown_us, slots.recommendation_id
 """  # noqa: S608  # made of constants
 
 # As in dataset.py and activity.with_devices: consent withheld keeps an event out, a login brings the device's past in.
+# Serving knew of an event, and of a login, only once it had arrived: late uploads and imports tell nothing before.
 _HISTORIES: Final = f"""
 WITH kinds (event_name, kind) AS (VALUES {", ".join(f"('{e}', {int(kind)})" for e, kind in KIND_OF_EVENT.items())}),
-acted AS (
-    SELECT epoch_us(event_time) AS time_us, event_id, user_id, anonymous_id, kind,
+allowed AS (
+    SELECT epoch_us(event_time) AS time_us, epoch_us(greatest(event_time, received_at)) AS known_us,
+           event_name, event_id, user_id, anonymous_id, items
+    FROM {_FILES.format("$events")} WHERE coalesce(consent.personalisation, true)
+), acted AS (
+    SELECT time_us, known_us, event_id, user_id, anonymous_id, kind,
            unnest(items).item_id AS item_id, generate_subscripts(items, 1) - 1 AS position
-    FROM {_FILES.format("$events")} JOIN kinds USING (event_name)
-    WHERE coalesce(consent.personalisation, true)
+    FROM allowed JOIN kinds USING (event_name)
 ), logins AS (
-    SELECT anonymous_id, user_id AS account, epoch_us(event_time) AS login_us
-    FROM {_FILES.format("$events")} WHERE user_id IS NOT NULL AND anonymous_id IS NOT NULL
+    SELECT anonymous_id, user_id AS account, time_us AS login_us, known_us
+    FROM allowed WHERE user_id IS NOT NULL AND anonymous_id IS NOT NULL
 ), owned AS (
-    SELECT 'u:' || user_id AS customer, time_us AS known_us, * EXCLUDE (user_id, anonymous_id) FROM acted
-    WHERE user_id IS NOT NULL
+    SELECT 'u:' || user_id AS customer, * EXCLUDE (user_id, anonymous_id) FROM acted WHERE user_id IS NOT NULL
     UNION ALL
-    SELECT 'a:' || anonymous_id, time_us, * EXCLUDE (user_id, anonymous_id) FROM acted WHERE user_id IS NULL
+    SELECT 'a:' || anonymous_id, * EXCLUDE (user_id, anonymous_id) FROM acted WHERE user_id IS NULL
     UNION ALL
-    SELECT 'u:' || account, login_us, acted.* EXCLUDE (user_id, anonymous_id)
+    SELECT 'u:' || account, acted.* EXCLUDE (user_id, anonymous_id)
+           REPLACE (greatest(logins.known_us, acted.known_us) AS known_us)
     FROM acted ASOF JOIN logins ON acted.anonymous_id = logins.anonymous_id AND acted.time_us <= logins.login_us
     WHERE acted.user_id IS NULL
 )
-SELECT DISTINCT customer, known_us, time_us, event_id, position, item_id, kind
+SELECT customer, min(known_us), time_us, event_id, position, item_id, kind
 FROM owned WHERE list_contains($customers, customer)
-ORDER BY customer, time_us, event_id, position
+GROUP BY ALL ORDER BY customer, time_us, event_id, position
 """  # noqa: S608  # made of constants
 
 
@@ -114,6 +129,7 @@ def read_answers(
         "names": list(EVENTS_OF[reward]),
         "placement": placement,
         "since": (since - BEGINNING) // MICROSECOND,
+        "attributed": ATTRIBUTED // MICROSECOND,
         "most": most,
     }
     with duckdb.connect(config={"threads": 2}) as connection:

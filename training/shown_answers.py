@@ -6,13 +6,13 @@ near the top is looked at more, so the trees are told the place of each item and
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, NamedTuple, Self
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from feature_repo.activity import Kind
 from training.folds import VISIT_GAP
 from training.interactions import Codes, History, Interactions, Ints, Longs
 from training.past import remembered
@@ -21,8 +21,12 @@ PLACEMENTS: Final = ("home", "search-empty", "email")
 """Their answers stand for a customer's history alone, which is what the rankers are asked with."""
 MOST: Final = 20_000
 """Answers that are read, a sample that stays the same."""
+ATTRIBUTED: Final = timedelta(days=7)
+"""What an event names an answer for counts this long after the answer; later there are other reasons for it."""
+NEVER: Final = np.iinfo(np.int64).max
 
-# As with events, what a device was shown belongs to the account that it logs in to next.
+# As with events, what a device was shown belongs to the account that it logs in to next. A device whose clock is slow
+# tells of a click before the answer: the answer that it names is proof enough that it came after it.
 _ANSWERS: Final = """
 WITH shown AS (
     SELECT recommendation_id, any_value(customer_key) AS customer, any_value(epoch_us(shown_at)) AS time_us,
@@ -35,11 +39,14 @@ WITH shown AS (
     FROM shown ASOF LEFT JOIN logins
         ON shown.customer = 'a:' || logins.anonymous_id AND shown.time_us <= logins.last_login
 ), touched AS (
-    SELECT recommendation_id, unnest(items).item_id AS item_id, if(event_name = 'purchase', $buy, $view) AS action
+    SELECT recommendation_id, unnest(items).item_id AS item_id, event_name, epoch_us(event_time) AS acted_us
     FROM read_parquet($events, hive_partitioning = true, union_by_name = true)
     WHERE recommendation_id IS NOT NULL AND event_name IN ('select_item', 'view_item', 'add_to_cart', 'purchase')
+      AND epoch_us(event_time) < $until AND coalesce(consent.personalisation, true)
 ), acted AS (
-    SELECT recommendation_id, item_id, max(action) AS action FROM touched GROUP BY ALL
+    SELECT recommendation_id, item_id, min(acted_us) // 1_000_000 AS touched,
+           min(acted_us) FILTER (event_name = 'purchase') // 1_000_000 AS bought
+    FROM touched JOIN answers USING (recommendation_id) WHERE acted_us < time_us + $attributed GROUP BY ALL
 ), chosen AS (
     SELECT answers.* FROM answers SEMI JOIN acted USING (recommendation_id) SEMI JOIN customers USING (customer)
     ORDER BY hash(recommendation_id), recommendation_id LIMIT $most
@@ -48,7 +55,8 @@ WITH shown AS (
 )
 SELECT dense_rank() OVER (ORDER BY time_us, slots.recommendation_id) - 1 AS answer,
        user_code, time_us // 1_000_000 AS time,
-       coalesce(item_code, -1) AS item, coalesce(action, 0) AS action
+       coalesce(item_code, -1) AS item,
+       coalesce(touched, $never) AS touched, coalesce(bought, $never) AS bought
 FROM slots
 JOIN customers USING (customer)
 LEFT JOIN vocabulary ON vocabulary.item_id = slot.item_id
@@ -62,20 +70,22 @@ class ShownAnswers:
     """n answers with m items in all, oldest first, the items of each in the order of their places.
 
     ``user`` int32 [n]; ``time`` int64 [n], seconds since 1970 UTC; the items of answer i are
-    ``item[start[i]:start[i + 1]]``, int32, -1 where the vocabulary lacks them, and ``action`` int8 says what the
-    customer did with each: Kind.BUY, Kind.VIEW for anything less, 0 for nothing. ``start`` int64 [n + 1].
+    ``item[start[i]:start[i + 1]]``, int32, -1 where the vocabulary lacks them. ``touched`` int64 [m] is when
+    the customer first did anything with each, buying included, and ``bought`` int64 [m] when they first bought it, in
+    seconds since 1970 UTC, NEVER where they did not. ``start`` int64 [n + 1].
     """
 
     user: Ints
     time: Longs
     start: Longs
     item: Ints
-    action: Codes
+    touched: Longs
+    bought: Longs
 
     @classmethod
     def none(cls) -> Self:
-        nothing = np.empty(0, np.int32)
-        return cls(nothing, nothing.astype(np.int64), np.zeros(1, np.int64), nothing, nothing.astype(np.int8))
+        nothing, never = np.empty(0, np.int32), np.empty(0, np.int64)
+        return cls(nothing, never, np.zeros(1, np.int64), nothing, never, never)
 
     def __len__(self) -> int:
         return len(self.user)
@@ -93,8 +103,10 @@ class ShownList(NamedTuple):
 def read_shown(
     connection: duckdb.DuckDBPyConnection, exposures: Sequence[str], events: Sequence[str], until_us: int
 ) -> ShownAnswers:
-    """Answers of before ``until_us`` (microseconds since 1970) that somebody acted on, from the lake's files.
+    """Answers that somebody acted on, both before ``until_us`` (microseconds since 1970), from the lake's files.
 
+    An action is an event that names the answer and the item, within ATTRIBUTED of the answer; one whose consent
+    withholds personalisation is none. ``training/logged_answers.py`` counts its rewards in the same way.
     ``connection`` holds the tables ``customers``, ``logins`` and ``vocabulary`` of ``training/dataset.py``.
     """
     if not exposures:
@@ -104,8 +116,8 @@ def read_shown(
         "events": list(events),
         "placements": list(PLACEMENTS),
         "until": until_us,
-        "buy": int(Kind.BUY),
-        "view": int(Kind.VIEW),
+        "attributed": ATTRIBUTED // timedelta(microseconds=1),
+        "never": NEVER,
         "most": MOST,
     }
     columns = connection.execute(_ANSWERS, values).fetchnumpy()
@@ -116,7 +128,8 @@ def read_shown(
         time=np.ma.getdata(columns["time"])[opens].astype(np.int64),
         start=np.append(opens, len(answer)).astype(np.int64),
         item=np.ma.getdata(columns["item"]).astype(np.int32),
-        action=np.ma.getdata(columns["action"]).astype(np.int8),
+        touched=np.ma.getdata(columns["touched"]).astype(np.int64),
+        bought=np.ma.getdata(columns["bought"]).astype(np.int64),
     )
 
 
@@ -126,8 +139,10 @@ def lists_between(
     """The answers shown from ``cut`` to before ``until``, with what was known of the customer at that moment.
 
     With ``visiting`` those within a visit, where anything that was clicked is right; else those before the first click
-    of one, where only a purchase is. Answers without both a right and a wrong item are left out.
+    of one, where only a purchase is. Only what was done before ``until`` counts, for what came later is not to be known
+    yet; an answer shown shortly before is judged by less. Answers without both a right and a wrong item are left out.
     """
+    acted = shown.touched if visiting else shown.bought
     order = np.lexsort((interactions.time, interactions.user))
     start = np.searchsorted(interactions.user[order], np.arange(interactions.n_users + 1))
     lists = []
@@ -138,8 +153,7 @@ def lists_between(
             continue
         slots = slice(shown.start[number], shown.start[number + 1])
         known = shown.item[slots] >= 0
-        action = shown.action[slots][known]
-        label = (action > 0 if visiting else action == Kind.BUY).astype(np.int8)
+        label = (acted[slots][known] < until).astype(np.int8)
         if label.any() and not label.all():
             lists.append(ShownList(history, shown.item[slots][known], np.flatnonzero(known).astype(np.int32), label))
     return lists

@@ -1,6 +1,7 @@
 """Answers that customers saw, as a ranker learns from them."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from feature_repo.activity import Kind
 from ingestion.contracts.tables import EXPOSURES_SCHEMA
 from tests.unit.training.lake_files import NOON, an_event, write_events
 from training.candidates.candidate import CandidateModel
 from training.candidates.popular import Popular
-from training.dataset import Dataset, read_dataset
+from training.dataset import END, Dataset, read_dataset
 from training.folds import in_visits
 from training.ranker import RankerSettings, shown_rows
 from training.ranking_features import Signals, feature_names
@@ -40,10 +40,10 @@ def an_answer(minute: float, *items: str, name: str = "r1", **changes: Any) -> d
     } | changes
 
 
-def read(folder: Path, answers: list[dict[str, Any]], *events: dict[str, Any]) -> Dataset:
+def read(folder: Path, answers: list[dict[str, Any]], *events: dict[str, Any], until: datetime = END) -> Dataset:
     exposures = folder / "exposures.parquet"
     pq.write_table(pa.Table.from_pylist(answers, schema=EXPOSURES_SCHEMA), exposures)
-    return read_dataset(write_events(folder, *events), exposures=[str(exposures)])
+    return read_dataset(write_events(folder, *events), exposures=[str(exposures)], until=until)
 
 
 def clicked(minute: float, item: str, name: str = "r1", event: str = "select_item") -> dict[str, Any]:
@@ -51,6 +51,15 @@ def clicked(minute: float, item: str, name: str = "r1", event: str = "select_ite
 
 
 VISIT = (an_event(0, "a"), an_event(1, "b"))
+WITHHELD = {"consent": {"personalisation": False}}
+DAY = 60 * 24
+"""Minutes."""
+
+
+def labels(data: Dataset, until_minute: float = 100 * DAY, visiting: bool = True) -> list[list[int]]:
+    """The labels of each list that was shown before a minute."""
+    until = NOON_SECONDS + int(60 * until_minute)
+    return [found.label.tolist() for found in lists_between(data.shown, data.interactions, 0, until, visiting)]
 
 
 class TestReading:
@@ -104,10 +113,49 @@ class TestReading:
         (found,) = lists_between(data.shown, data.interactions, 0, NOON_SECONDS + 999, visiting=True)
         assert found.place.tolist() == [1, 2]
 
+    def test_what_came_without_consent_is_right_in_no_list(self, tmp_path: Path) -> None:
+        """It is neither enough for an answer to be read, nor the right one where another click was."""
+        answers = [an_answer(2, "c", "b", "a"), an_answer(2, "c", "b", "a", name="r2")]
+        events = (*VISIT, an_event(3, "c"), clicked(2.5, "a") | WITHHELD)
+        assert len(read(tmp_path, answers, *events).shown) == 0
+        data = read(tmp_path, answers, *events, clicked(2.6, "a", "r2") | WITHHELD, clicked(2.7, "b", "r2"))
+        assert labels(data) == [[0, 1, 0]]
+
+    def test_what_was_done_after_the_training_s_end_is_not_known(self, tmp_path: Path) -> None:
+        events = (*VISIT, an_event(3, "c"), clicked(30, "a"), clicked(29, "b"))
+        for minute, right in ((30, [0, 1, 0]), (31, [0, 1, 1])):
+            data = read(tmp_path, [an_answer(2, "c", "b", "a")], *events, until=NOON + timedelta(minutes=minute))
+            assert labels(data) == [right]
+        assert len(read(tmp_path, [an_answer(2, "c", "b")], *events, until=NOON + timedelta(minutes=29)).shown) == 0
+
+    def test_what_was_done_after_a_list_s_time_is_not_known(self, tmp_path: Path) -> None:
+        later = (clicked(3, "b"), clicked(30, "a"), clicked(40, "b", event="purchase"))
+        data = read(tmp_path, [an_answer(2, "c", "b", "a")], *VISIT, an_event(3, "c"), *later)
+        assert labels(data, 3) == []
+        assert labels(data, 30) == [[0, 1, 0]]
+        assert labels(data, 31) == [[0, 1, 1]]
+
+    def test_a_click_does_not_become_a_purchase_before_it_is_one(self, tmp_path: Path) -> None:
+        later = (clicked(601, "b"), clicked(700, "b", event="purchase"))
+        data = read(tmp_path, [an_answer(600, "c", "b", "a")], *VISIT, an_event(3, "c"), *later)
+        assert labels(data, 700, visiting=False) == []
+        assert labels(data, 701, visiting=False) == [[0, 1, 0]]
+
+    def test_an_answer_has_a_week_to_be_acted_on(self, tmp_path: Path) -> None:
+        late = clicked(2 + 7 * DAY, "a", event="purchase")
+        data = read(tmp_path, [an_answer(2, "c", "b", "a")], *VISIT, an_event(3, "c"), late)
+        assert len(data.shown) == 0
+        data = read(tmp_path, [an_answer(2, "c", "b", "a")], *VISIT, an_event(3, "c"), late, clicked(7 * DAY, "b"))
+        assert labels(data) == [[0, 1, 0]]
+
+    def test_a_device_whose_clock_is_slow_is_believed(self, tmp_path: Path) -> None:
+        data = read(tmp_path, [an_answer(2, "c", "b", "a")], *VISIT, an_event(3, "c"), clicked(1.9, "a"))
+        assert labels(data) == [[0, 0, 1]]
+
     def test_an_answer_belongs_to_its_time(self, tmp_path: Path) -> None:
         data = read(tmp_path, [an_answer(2, "a", "b")], *VISIT, clicked(2.5, "b"))
         shown_at = NOON_SECONDS + 120
-        for cut, until, n in ((shown_at, shown_at + 1, 1), (0, shown_at, 0), (shown_at + 1, shown_at + 99, 0)):
+        for cut, until, n in ((shown_at, shown_at + 31, 1), (0, shown_at, 0), (shown_at + 1, shown_at + 99, 0)):
             assert len(lists_between(data.shown, data.interactions, cut, until, visiting=True)) == n
 
     def test_a_shop_without_exposures_has_none(self, tmp_path: Path) -> None:
@@ -163,7 +211,3 @@ def test_what_stands_first_out_of_habit_is_not_taken_for_the_better() -> None:
     untold = Trees.fit(rows, label, group, 60, 1, 1).score(better)
     assert told[0] > told[1]
     assert untold[0] < untold[1]
-
-
-def test_the_kinds_of_action_are_those_of_activity() -> None:
-    assert Kind.BUY > Kind.VIEW > 0
