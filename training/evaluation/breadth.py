@@ -68,7 +68,7 @@ class Breadth:
         shown, hits = shown[:, :k], hits[:, :k]
         if metric is Metric.REVENUE and self.price is not None and self.worth is not None:
             # Weighted by worth, so that the mean over questions is the share of all money.
-            return np.asarray((self.price[shown] * hits).sum(axis=1) / self.worth.mean(), dtype=np.float64)
+            return np.asarray((self.price[_any_item(shown)] * hits).sum(axis=1) / self.worth.mean(), dtype=np.float64)
         if metric is Metric.NOVELTY:
             return _mean_of_list(self.bits, shown)
         if metric is Metric.TOP_SHARE:
@@ -112,7 +112,12 @@ def _vectors(train: Interactions, in_session: bool) -> csr_array:
 
 def _mean_of_list(figure: npt.NDArray[np.float64], shown: Ints) -> Values:
     there = shown >= 0
-    return _ratio((figure[shown] * there).sum(axis=1), there.sum(axis=1))
+    return _ratio((figure[_any_item(shown)] * there).sum(axis=1), there.sum(axis=1))
+
+
+def _any_item(shown: Ints) -> Ints:
+    """``shown`` with some item in its empty places, for looking up what is masked afterwards."""
+    return np.maximum(shown, 0)
 
 
 def _ratio(total: npt.NDArray[np.float64], count: npt.NDArray[np.integer]) -> Values:
@@ -124,8 +129,9 @@ def _ratio(total: npt.NDArray[np.float64], count: npt.NDArray[np.integer]) -> Va
 
 def _taxonomy_distance(shown: Ints, catalogue: Catalogue) -> Values:
     """0 for two items of one category, a half within a product line, else 1; items without category are passed over."""
-    known = (shown >= 0) & (catalogue.line[shown] != UNKNOWN)
-    line, category = catalogue.line[shown], catalogue.category[shown]
+    item = _any_item(shown)
+    line, category = catalogue.line[item], catalogue.category[item]
+    known = (shown >= 0) & (line != UNKNOWN)
     same_line = line[:, :, None] == line[:, None, :]
     same_category = same_line & (category[:, :, None] == category[:, None, :])
     distance = 1.0 - 0.5 * same_line - 0.5 * same_category

@@ -75,3 +75,17 @@ def test_money_counts_what_training_lacks_at_the_median_price(task: Task, tmp_pa
 
 def test_without_prices_there_is_no_figure_of_money(task: Task, tmp_path: Path) -> None:
     assert Metric.REVENUE not in figures(task, "bc", 2, read(tmp_path, task, "item,category\na,tea\n"))
+
+
+@pytest.mark.parametrize("items", ["item,category,price\na,tea,2\n", "item,name\na,A\n"])
+def test_a_catalogue_of_one_item(items: str, tmp_path: Path) -> None:
+    """Its only list has one item and one empty place, or, where the customer has had it, two empty ones."""
+    train, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    train.write_text("user,item\nanna,a\n")
+    test.write_text("user,item\nanna,a\nben,a\n")
+    task = read_task(Protocol.USERS, train, test, {})
+    found = figures(task, "a", 2, read(tmp_path, task, items))
+    assert found[Metric.NOVELTY] == (0.0, 1)
+    assert found[Metric.TOP_SHARE] == (1.0, 1)
+    assert Metric.DIVERSITY not in found
+    assert found.get(Metric.REVENUE, (0.5, 2)) == (0.5, 2)
