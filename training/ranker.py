@@ -18,7 +18,7 @@ from training.arrays import read_settings, write_settings
 from training.candidates.candidate import CandidateModel, Candidates
 from training.evaluation.task import Exclude
 from training.folds import LONGEST_HISTORY, Replayed, excluded
-from training.fusion import Blended, Fused, fused
+from training.fusion import EMPTY, Blended, Fused, blended, fused
 from training.interactions import Floats, History, Ints
 from training.probability import Calibration
 from training.ranking_features import Signals, feature_names
@@ -90,12 +90,26 @@ class Ranker:
         """The best ``n`` of what the sources propose, without the ``hidden`` items.
 
         A score is the probability that the customer goes to this item next; behind the ranked ones it falls slowly.
+        An item that nobody has touched yet keeps its place in the blend: the trees know items by what was done with
+        them. It has the score of the one that it stands before.
         """
         chosen = fused(proposals, self.weights, max(n, self.settings.candidates), hidden)
         order, score = self._order(history, chosen)
         names = tuple(self.weights)
+        new, at = self._untouched(proposals, n, hidden)
+        if len(at):
+            known = ~np.isin(chosen.item[order], new.item)
+            order, score = order[known], score[known]
         source = tuple(names[index] for index in chosen.strongest[order[:n]].tolist())
-        return Blended(chosen.item[order[:n]], score[:n], source)
+        return _inserted(Blended(chosen.item[order[:n]], score[:n], source), new, at, n)
+
+    def _untouched(self, proposals: Mapping[str, Candidates], n: int, hidden: Ints) -> tuple[Blended, Ints]:
+        """The items among the blend's best ``n`` that nobody has touched, and their places there."""
+        if not any(self.signals.untouched(each.item).any() for each in proposals.values()):
+            return EMPTY, NOTHING
+        blend = blended(proposals, self.weights, n, hidden)
+        at = np.flatnonzero(self.signals.untouched(blend.item)).astype(np.int32)
+        return Blended(blend.item[at], blend.score[at], tuple(blend.source[place] for place in at.tolist())), at
 
     def _order(self, history: History, chosen: Fused) -> tuple[Ints, Floats]:
         """Which candidate comes first, second, …, and their scores in that order."""
@@ -129,6 +143,19 @@ class Ranker:
         if trees.feature.max(initial=-1) >= n_features:
             raise Corrupt(f"{folder / 'tree_feature.npy'} names a feature beyond the {n_features} there are")
         return cls(weights, Signals.load(folder), trees, calibration, settings)
+
+
+def _inserted(ranked: Blended, new: Blended, at: Ints, n: int) -> Blended:
+    """The best ``n`` of a list with ``new`` items standing at the places ``at``, ascending."""
+    if not len(at) or not len(ranked.item):
+        return ranked if not len(at) else new
+    # Where each stands in the list without those before it.
+    before = np.minimum(at - np.arange(len(at)), len(ranked.item))
+    score = ranked.score[np.minimum(before, len(ranked.item) - 1)]
+    source = np.insert(np.array(ranked.source, object), before, np.array(new.source, object))
+    return Blended(
+        np.insert(ranked.item, before, new.item)[:n], np.insert(ranked.score, before, score)[:n], tuple(source[:n])
+    )
 
 
 def replayed_rows(

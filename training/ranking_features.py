@@ -127,6 +127,10 @@ class Signals:
             ),
         )
 
+    def untouched(self, item: Ints) -> npt.NDArray[np.bool_]:
+        """Which of the items nobody had anything to do with."""
+        return np.asarray(self.of_item[item, OF_ITEM.index("count")] == 0)
+
     def features(self, history: History, item: Ints, score: Floats, place: Ints) -> Floats:
         """One row for each candidate: float32 [c, len(feature_names)].
 

@@ -1,7 +1,7 @@
 """The rehearsal: a version tried on the latest part of the data, fitted on what came before, and compared.
 
-The new recipe stands beside popularity and the champion's recipe. A ranker that orders no better here than the blend
-it ranks is left out of the version; the others learn from the latest part too before the version is used.
+The new recipe stands beside popularity and the champion's recipe. A ranker that does not surely order better here than
+the blend it ranks is left out of the version; the others learn from the latest part too before the version is used.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -258,4 +258,5 @@ class _Tried:
 
 
 def _better(figures: Mapping[str, Interval], name: str) -> bool:
-    return name in figures and figures[name].value > 0
+    """Surely: an order that chance alone makes is not worth its time, and would go again with the next version."""
+    return name in figures and figures[name].low > 0

@@ -12,8 +12,10 @@ import pytest
 from feature_repo.activity import Kind
 from feature_repo.errors import Corrupt
 from tests.unit.training.candidate_suite import CandidateSuite
+from training.candidates.candidate import Candidates
 from training.evaluation.task import Exclude
 from training.folds import Fold, Objective, before, held_out_folds, in_visits, rolling_folds
+from training.fusion import blended
 from training.interactions import Floats, History, Interactions, Ints, Taxonomy, from_frame
 from training.ranked import SOURCES, Ranked, RankedPlain, RankedSettings
 from training.ranker import Ranker, RankerSettings, replayed_rows
@@ -90,7 +92,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Floats]]:
 
 
 class TestReplayedTime:
-    @pytest.mark.parametrize("objective", [Objective(), Objective(past=0), Objective(visit=False, target=Kind.BUY)])
+    @pytest.mark.parametrize("objective", [Objective(), Objective(visit=False, target=Kind.BUY)])
     def test_what_is_learnt_from_lies_before_what_is_asked(self, shop: Interactions, objective: Objective) -> None:
         folds = folds_of(shop, objective)
         assert len(folds) == 3
@@ -115,15 +117,10 @@ class TestReplayedTime:
             assert all(np.array_equal(a.history.item, b.history.item) for a, b in zip(same, again, strict=True))
 
     def test_a_visit_is_known_only_up_to_the_question(self, shop: Interactions) -> None:
-        for question in folds_of(shop, Objective(past=0))[0].questions:
+        for question in folds_of(shop, Objective())[0].questions:
             assert question.history.in_session.all()
             assert 1 <= len(question.history.item) <= 5
             assert question.history.time[-1] == question.history.now
-
-    def test_earlier_visits_are_known_where_the_objective_says_so(self, shop: Interactions) -> None:
-        questions = folds_of(shop, Objective(past=50))[0].questions
-        assert any(not question.history.in_session.all() for question in questions)
-        assert all(np.all(np.diff(question.history.time) >= 0) for question in questions)
 
     def test_the_way_to_an_unseen_purchase_is_hidden(self, shop: Interactions) -> None:
         objective = Objective(visit=False, target=Kind.BUY, exclude=Exclude.SEEN)
@@ -254,7 +251,7 @@ class TestTheModel:
     def test_it_learns_what_no_source_knows(self, shop: Interactions, fitted: Ranked) -> None:
         unranked = replace(fitted, ranker=None)
         hits = {True: 0, False: 0}
-        for fold in rolling_folds(circle(seed=4), Objective(past=0), 1, 0.5, 300, 1):
+        for fold in rolling_folds(circle(seed=4), Objective(), 1, 0.5, 300, 1):
             for question in fold.questions:
                 for model in (fitted, unranked):
                     hits[model is fitted] += int(model.propose(question.history, 1).item[0] in question.relevant)
@@ -268,6 +265,35 @@ class TestTheModel:
         history = History.of([1, 2])
         assert np.array_equal(few.propose(history, 20).item[:5], few.propose(history, 5).item)
         assert len(few.propose(history, 20).item) == 20
+
+    def test_what_nobody_touched_keeps_its_place_in_the_blend(self, shop: Interactions, fitted: Ranked) -> None:
+        new = np.arange(shop.n_items, shop.n_items + 3, dtype=np.int32)
+        ids = np.append(shop.item_ids, ["new 1", "new 2", "new 3"])
+        signals = Signals.fit(in_visits(replace(shop, item_ids=ids)), 7)
+        ranker = replace(ranker_of(fitted), signals=signals, weights={**SOURCES, "new_items": 0.3})
+        history = History.of([1, 2])
+        proposals = {name: model.propose(history, 20) for name, model in fitted.sources.items()}
+        proposals["new_items"] = Candidates(new, np.array([1.0, 0.9, 0.1], np.float32))
+        blend = blended(proposals, ranker.weights, 20).item
+        known = replace(ranker, weights=SOURCES).rank(history, proposals, 20)
+        answer = ranker.rank(history, proposals, 20)
+        places = np.flatnonzero(np.isin(blend, new))
+        assert len(places) >= 2
+        assert np.array_equal(answer.item[places], blend[places])
+        assert not np.isin(np.delete(answer.item, places), new).any()
+        assert np.all(np.diff(answer.score) <= 0)
+        assert [answer.source[place] for place in places] == ["new_items"] * len(places)
+        assert len(answer.item) == len(answer.source) == 20
+        assert not np.isin(new, known.item).any()
+        assert not np.isin(new, ranker.rank(history, proposals, 20, hidden=new).item).any()
+
+    def test_where_all_is_new_the_blend_stands(self, shop: Interactions, fitted: Ranked) -> None:
+        new = np.arange(shop.n_items, shop.n_items + 3, dtype=np.int32)
+        ids = np.append(shop.item_ids, ["new 1", "new 2", "new 3"])
+        signals = Signals.fit(in_visits(replace(shop, item_ids=ids)), 7)
+        ranker = replace(ranker_of(fitted), signals=signals, weights={**SOURCES, "new_items": 0.3})
+        proposals = {"new_items": Candidates(new, np.array([1.0, 0.9, 0.1], np.float32))}
+        assert ranker.rank(History.of([]), proposals, 2).item.tolist() == new[:2].tolist()
 
     def test_what_the_customer_has_seen_is_not_shown(self, shop: Interactions) -> None:
         objective = Objective(visit=False, target=Kind.BUY, exclude=Exclude.SEEN)

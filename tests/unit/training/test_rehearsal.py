@@ -109,12 +109,8 @@ class TestRankers:
         rng = np.random.default_rng(2)
         noise = replace(circle, item=rng.integers(0, 30, len(circle)).astype(np.int32))
         found = rehearsed(noise)
-        figures = found.comparison.figures
-        if VISIT in found.taught:
-            assert figures["over_blend.mrr_20"].value > 0
-        else:
-            assert "blend.mrr_20" not in figures
-        assert figures["home.mrr_20"].value < 0.3
+        assert VISIT not in found.taught
+        assert "blend.mrr_20" not in found.comparison.figures
 
     def test_no_questions_to_learn_from_make_none(self, circle: Interactions) -> None:
         found = rehearsed(circle, ranker_questions=0)
