@@ -1,14 +1,15 @@
 """Hindsight: what a model version would have answered to questions that were asked, by the very path that answers now.
 
-History, market, placement and length of each answer are those of then; products, prices and rules are those of now.
+History, older purchases, market, placement and length of each answer are those of then; products, prices and rules are
+those of now.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from feature_repo.activity import Activity
-from feature_repo.customer import CustomerFeatures
+from feature_repo.activity import MAX_INTERACTIONS, Activity, Interaction, Kind
+from feature_repo.customer import CustomerFeatures, UserProfile
 from feature_repo.errors import BadInput
 from ingestion.contracts.product import StoredProduct
 from ingestion.contracts.taxonomy import StoredCategory
@@ -24,15 +25,17 @@ from serving.trending import Trending
 from training.bundle import Bundle
 from training.dataset import BEGINNING
 from training.logged_answers import Known, LoggedAnswer
+from training.past import summed_up
 
 ANSWERED_FROM_HISTORY: Final = ("home", "email", "buy-again", "search-empty")
 """Other placements are asked with items or categories in view, which exposures do not keep."""
-NEWEST: Final = 50
-"""As many interactions as online features keep of a customer."""
 
 
 class PastCustomers:
-    """Online features as they were at ``now``, from the lake's events. What a profile adds is not among them."""
+    """Online features as they were at ``now_us``, from the lake's events; of a profile what was bought.
+
+    The profile is taken to know every purchase that had arrived; the true one was as old as its materialisation.
+    """
 
     def __init__(self, histories: Mapping[str, Sequence[Known]]) -> None:
         self._histories = histories
@@ -41,13 +44,19 @@ class PastCustomers:
     async def read_customer(self, user_id: str | None, anonymous_id: str | None) -> CustomerFeatures:
         key = f"u:{user_id}" if user_id is not None else f"a:{anonymous_id}"
         known = [one.interaction for one in self._histories.get(key, ()) if one.known_us < self.now_us]
-        return CustomerFeatures(Activity(tuple(known[-NEWEST:])))
+        return CustomerFeatures(Activity(tuple(known[-MAX_INTERACTIONS:])), _profile(known))
 
     async def erase(self, keys: Iterable[str]) -> None:
         raise NotImplementedError("the past is not changed")
 
     def clock(self) -> datetime:
         return BEGINNING + timedelta(microseconds=self.now_us)
+
+
+def _profile(known: Sequence[Interaction]) -> UserProfile:
+    sums = summed_up((one.item_id, one.time_us) for one in known if one.kind == Kind.BUY)
+    items, counts, last_us = zip(*sums, strict=True) if sums else ((), (), ())
+    return UserProfile(bought_items=items, bought_counts=counts, bought_last_us=last_us)
 
 
 class _Unlogged:

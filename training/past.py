@@ -58,13 +58,26 @@ def older_purchases(
     return sorted(older, key=lambda row: row[1])
 
 
+def summed_up(bought: Iterable[tuple[Item, int]]) -> list[tuple[Item, int, int]]:
+    """Purchases, each an item and its time, as ``user_profile`` keeps them: item, in how many orders, time of the last.
+
+    What was given back is not known here.
+    """
+    times: defaultdict[Item, set[int]] = defaultdict(set)
+    for item, when in bought:
+        times[item].add(when)
+    latest = sorted(times, key=lambda item: (-max(times[item]), item))[:MAX_BOUGHT]
+    return [(item, len(times[item]), max(times[item])) for item in latest]
+
+
 def remembered(item: Ints, kind: Codes, time: Longs) -> Known:
     """What online features would tell of a customer who did all this, oldest first, up to now."""
     recent = slice(-MAX_INTERACTIONS, None)
     rows = list(zip(item[recent].tolist(), kind[recent].tolist(), time[recent].tolist(), strict=True))
     if len(item) == len(rows):
         return Known(item, kind, time)
-    older = older_purchases(_summed_up(item, kind, time), rows)
+    bought = kind == Kind.BUY
+    older = older_purchases(summed_up(zip(item[bought].tolist(), time[bought].tolist(), strict=True)), rows)
     items, times = zip(*older, strict=True) if older else ((), ())
     merged_time = np.concatenate([np.array(times, np.int64), time[recent]])
     order = np.argsort(merged_time, kind="stable")
@@ -73,13 +86,3 @@ def remembered(item: Ints, kind: Codes, time: Longs) -> Known:
         np.concatenate([np.full(len(older), Kind.BUY, np.int8), kind[recent]])[order],
         merged_time[order],
     )
-
-
-def _summed_up(item: Ints, kind: Codes, time: Longs) -> list[tuple[int, int, int]]:
-    """The bought items as ``user_profile`` keeps them."""
-    times: defaultdict[int, set[int]] = defaultdict(set)
-    bought = kind == Kind.BUY
-    for one, when in zip(item[bought].tolist(), time[bought].tolist(), strict=True):
-        times[one].add(when)
-    latest = sorted(times, key=lambda one: (-max(times[one]), one))[:MAX_BOUGHT]
-    return [(one, len(times[one]), max(times[one])) for one in latest]

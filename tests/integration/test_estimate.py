@@ -14,7 +14,7 @@ from feature_repo.errors import BadInput, NotFound
 from ingestion.contracts.tables import EVENTS_SCHEMA, EXPOSURES_SCHEMA
 from ingestion.sinks.lake import Lake, Source
 from serving.exploration import explored
-from serving.hindsight import answers_of, catalogue_of
+from serving.hindsight import PastCustomers, answers_of, catalogue_of
 from serving.settings import ServingSettings
 from shopfloor.cli import app
 from tests.unit.serving.shop import NOW, TEA, TENTS, product, write_model
@@ -114,20 +114,69 @@ async def test_the_version_knows_only_what_was_known_at_the_moment(lake: Lake, t
         await answers_of(bundle, catalogue, "product", asked, histories, settings)
 
 
-def test_a_devices_past_belongs_to_the_account_from_the_login_on(tmp_path: Path) -> None:
-    rows = [
-        an_event(0, 0, "view_item", "seen before", anonymous_id="d"),
-        an_event(1, 5, "login", "none", anonymous_id="d", user_id="anna", items=[]),
-        an_event(2, 9, "view_item", "seen after logout", anonymous_id="d"),
-        an_event(3, 10, "view_item", "withheld", user_id="anna", consent={"personalisation": False}),
-    ]
-    lake = Lake(str(tmp_path))
-    placed = [row | {"log_partition": 0, "log_offset": offset} for offset, row in enumerate(rows)]
-    lake.append("events", pa.Table.from_pylist(placed, schema=EVENTS_SCHEMA), Source("log", "events"), {0: 4})
-    histories = read_histories(lake.event_files(), ["u:anna", "a:d"])
-    minute = {key: [(k.known_us, k.interaction.item_id) for k in past] for key, past in histories.items()}
+def lake_of(folder: Path, *events: dict[str, Any]) -> Lake:
+    lake = Lake(str(folder))
+    placed = [row | {"log_partition": 0, "log_offset": offset} for offset, row in enumerate(events)]
+    rows = pa.Table.from_pylist(placed, schema=EVENTS_SCHEMA)
+    lake.append("events", rows, Source("log", "events"), {0: len(events)})
+    return lake
+
+
+def known(lake: Lake, *customers: str) -> dict[str, list[tuple[float, str]]]:
+    """The minute from which each customer's items were known, and the items, oldest first."""
     start = int(NOW.timestamp()) * 1_000_000
-    assert minute == {
-        "u:anna": [(start + 300_000_000, "seen before")],
-        "a:d": [(start, "seen before"), (start + 540_000_000, "seen after logout")],
+    return {
+        customer: [((one.known_us - start) / 60_000_000, one.interaction.item_id) for one in past]
+        for customer, past in read_histories(lake.event_files(), customers).items()
     }
+
+
+class TestHistories:
+    def test_a_devices_past_belongs_to_the_account_from_the_login_on(self, tmp_path: Path) -> None:
+        lake = lake_of(
+            tmp_path,
+            an_event(0, 0, "view_item", "seen before", anonymous_id="d"),
+            an_event(1, 5, "login", "none", anonymous_id="d", user_id="anna", items=[]),
+            an_event(2, 9, "view_item", "seen after logout", anonymous_id="d"),
+            an_event(3, 10, "view_item", "withheld", user_id="anna", consent={"personalisation": False}),
+        )
+        assert known(lake, "u:anna", "a:d") == {
+            "u:anna": [(5, "seen before")],
+            "a:d": [(0, "seen before"), (9, "seen after logout")],
+        }
+
+    def test_an_event_is_known_from_its_arrival_on(self, tmp_path: Path) -> None:
+        """Clicks that were posted together, an upload of the night, an import of last year: none was known before."""
+        lake = lake_of(
+            tmp_path,
+            an_event(0, -500_000, "purchase", "imported", user_id="anna", received_at=NOW + timedelta(minutes=90)),
+            an_event(1, 0, "view_item", "in a batch", user_id="anna", received_at=NOW + timedelta(minutes=3)),
+            an_event(2, 1, "view_item", "ahead of our clock", user_id="anna", received_at=NOW),
+        )
+        assert known(lake, "u:anna") == {"u:anna": [(90, "imported"), (3, "in a batch"), (1, "ahead of our clock")]}
+
+    def test_a_login_is_known_from_its_arrival_on_and_only_with_consent(self, tmp_path: Path) -> None:
+        withheld = {"consent": {"personalisation": False}}
+        lake = lake_of(
+            tmp_path,
+            an_event(0, 0, "view_item", "seen", anonymous_id="d"),
+            an_event(1, 5, "login", "none", anonymous_id="d", user_id="anna", items=[], **withheld),
+            an_event(2, 6, "login", "none", anonymous_id="d", user_id="anna", items=[], received_at=NOW + timedelta(1)),
+        )
+        assert known(lake, "u:anna") == {"u:anna": [(24 * 60, "seen")]}
+
+    async def test_older_purchases_are_replayed_as_the_profile_would_tell_them(self, tmp_path: Path) -> None:
+        lake = lake_of(
+            tmp_path,
+            an_event(0, 0, "purchase", "tea", user_id="anna"),
+            an_event(1, 1, "purchase", "tea", user_id="anna"),
+            an_event(2, 2, "purchase", "tent", user_id="anna", received_at=NOW + timedelta(days=9)),
+            *(an_event(3 + n, 10 + n, "view_item", "cup", user_id="anna") for n in range(60)),
+        )
+        customers = PastCustomers(read_histories(lake.event_files(), ["u:anna"]))
+        customers.now_us = int((NOW + timedelta(days=1)).timestamp()) * 1_000_000
+        anna = await customers.read_customer("anna", None)
+        assert len(anna.activity.interactions) == 50
+        assert anna.profile is not None
+        assert (anna.profile.bought_items, anna.profile.bought_counts) == (("tea",), (2,))
+        assert anna.profile.bought_last_us == (int((NOW + timedelta(minutes=1)).timestamp()) * 1_000_000,)
