@@ -57,6 +57,11 @@ class DataShift(BaseModel):
     drop: float
     """Share of interactions a day that is missing: .2 is a fifth fewer, below 0 are more. Since the champion's last
     one, where that is a day or more and LEAST_NEW were to be expected, however few came; else of all."""
+    fewer: float = 0.0
+    """Share of the champion's interactions that is missing, however long it took them to come: a short window has as
+    many a day and yet little to learn from."""
+    earlier_seconds: int = 0
+    """By how much the last interaction lies before the champion's last one; 0 where it does not."""
     psi: dict[str, float]
     """Population stability index of ``event kinds``, ``markets`` and ``item popularity``."""
     moved: dict[str, str]
@@ -88,7 +93,8 @@ def shift_between(
     new = interactions.time > champion.last
     a_day_passed = whole.last - champion.last >= DAY_SECONDS
     lately = _profile(interactions, new, tenth) if a_day_passed and new.sum() >= LEAST_NEW else whole
-    expected = champion.a_day * _days(champion.last, whole.last)
+    # A window may begin after the champion's last interaction; what came in between is not asked for.
+    expected = champion.a_day * _days(max(champion.last, whole.first), whole.last)
     missing = 1 - new.sum() / expected if a_day_passed and expected >= LEAST_NEW else 1 - whole.a_day / champion.a_day
     compared: dict[str, tuple[Mapping[str, int], Mapping[str, int]]] = {
         "event kinds": (champion.kinds, lately.kinds),
@@ -99,6 +105,8 @@ def shift_between(
     return DataShift(
         since=int(new.sum()),
         drop=float(missing),
+        fewer=1 - whole.interactions / champion.interactions,
+        earlier_seconds=max(champion.last - whole.last, 0),
         psi={name: psi for name, (psi, _) in found.items()},
         moved={name: moved for name, (_, moved) in found.items()},
     )

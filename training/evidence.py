@@ -57,6 +57,6 @@ class Evidence(BaseModel):
         """What MLflow plots over the versions, by name."""
         figures = {"home.coverage": self.coverage, "home.proposal_ms": self.proposal_ms}
         if self.shift is not None:
-            figures["data.drop"] = self.shift.drop
+            figures |= {"data.drop": self.shift.drop, "data.fewer": self.shift.fewer}
             figures |= {f"data.psi.{name}": psi for name, psi in self.shift.psi.items()}
         return {name: value for name, value in figures.items() if value is not None}

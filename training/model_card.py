@@ -44,7 +44,8 @@ def _data(manifest: Manifest, left_out: Sequence[str]) -> Iterator[str]:
 def _shift(evidence: Evidence) -> Iterator[str]:
     if evidence.shift is None:
         return
-    yield f"- Interactions a day, against the champion's window: {-evidence.shift.drop:+.0%}"
+    a_day, in_all = -evidence.shift.drop, -evidence.shift.fewer
+    yield f"- Interactions against the champion's window: {a_day:+.0%} a day, {in_all:+.0%} in all"
     for name, psi in evidence.shift.psi.items():
         yield f"- Stability index of {name}: {psi:.3f} (most: {_cell(evidence.shift.moved[name])})"
 

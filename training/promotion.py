@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from feature_repo.errors import BadInput, NotFound, Refused
 from training.bundle import Manifest
+from training.data_checks import DAY_SECONDS
 from training.evidence import Evidence
 from training.holdout import K
 from training.registry import CHALLENGER, CHAMPION, ModelRegistry
@@ -28,8 +29,8 @@ class Objection(NamedTuple):
     """One reason against a version: which check, in words, and the numbers behind them."""
 
     check: str
-    """``comparison``, ``difference``, ``orders``, ``slice``, ``coverage``, ``latency``, ``size``, ``drop`` or
-    ``shift``."""
+    """``comparison``, ``difference``, ``orders``, ``slice``, ``coverage``, ``latency``, ``size``, ``drop``, ``older``
+    or ``shift``."""
     reason: str
     figures: dict[str, Any]
 
@@ -59,19 +60,16 @@ def objections(manifest: Manifest, champion: str, margin: float, gate: GateSetti
     if compared != champion:
         against = f"champion {compared}" if compared else "no champion"
         reason = f"it was compared with {against} when it was trained, the champion now is {champion}; train again"
-        return [Objection("comparison", reason, {"compared_with": compared, "champion": champion})]
-    if evidence is not None and _champion_was_unreadable(manifest.metrics):
-        # Nobody can be answered by it either: what is surely better than popularity may take its place.
-        return [*_differences(manifest.metrics, POPULAR, 0.0, METRICS[-1:]), *_budgets(manifest, evidence, gate)]
-    if evidence is None or any(f"over_champion.{metric}.low" not in manifest.metrics for metric in METRICS):
-        reason = "its hold-out had no questions, so it was never compared; train on more data"
-        return [Objection("comparison", reason, {"compared_with": compared})]
+        figures = {"compared_with": compared, "champion": champion}
+        # What it measured against another champion says nothing about this one; its own time and size still do.
+        return [Objection("comparison", reason, figures), *_budgets(manifest, evidence, gate)]
     return [
-        *_differences(manifest.metrics, CHAMPION, margin),
+        *_compared(manifest, margin),
         *_orders(manifest.metrics, gate),
         *_slices(evidence, gate),
+        *_coverage(evidence, gate),
         *_budgets(manifest, evidence, gate),
-        *_data(evidence, gate),
+        *_data(manifest, gate),
     ]
 
 
@@ -116,6 +114,18 @@ def doubts(manifest: Manifest, gate: GateSettings) -> list[str]:
     ]
 
 
+def _compared(manifest: Manifest, margin: float) -> Iterator[Objection]:
+    """Whether it proposes what customers go to as well as the champion does."""
+    if _champion_was_unreadable(manifest.metrics):
+        # Nobody can be answered by it either: what is surely better than popularity may take its place.
+        yield from _differences(manifest.metrics, POPULAR, 0.0, METRICS[-1:])
+    elif any(f"over_{CHAMPION}.{metric}.low" not in manifest.metrics for metric in METRICS):
+        reason = "its hold-out had no questions, so it was never compared; train on more data"
+        yield Objection("comparison", reason, {"compared_with": manifest.settings.get(COMPARED_WITH)})
+    else:
+        yield from _differences(manifest.metrics, CHAMPION, margin)
+
+
 def _champion_was_unreadable(metrics: dict[str, float]) -> bool:
     """Whether there was a comparison, but none with the champion: an older contract's, or one whose files are gone."""
     compared = {name.partition(".")[0] for name in metrics if name.startswith("over_")}
@@ -148,9 +158,9 @@ def _orders(metrics: dict[str, float], gate: GateSettings) -> Iterator[Objection
             yield Objection("orders", reason, {"metric": metric, "value": value, "low": low, "high": high})
 
 
-def _slices(evidence: Evidence, gate: GateSettings) -> Iterator[Objection]:
+def _slices(evidence: Evidence | None, gate: GateSettings) -> Iterator[Objection]:
     """A slice is worse when its whole interval, widened for the number of slices, lies below what may be lost."""
-    for figure in evidence.slices:
+    for figure in evidence.slices if evidence else ():
         if figure.high < -gate.slice_loss:
             reason = (
                 f"slice {figure.slice} is worse: {figure.metric} {figure.challenger:.4f} instead of "
@@ -160,14 +170,17 @@ def _slices(evidence: Evidence, gate: GateSettings) -> Iterator[Objection]:
             yield Objection("slice", reason, figure.model_dump())
 
 
-def _budgets(manifest: Manifest, evidence: Evidence, gate: GateSettings) -> Iterator[Objection]:
-    ours, theirs = evidence.coverage, evidence.champion_coverage
+def _coverage(evidence: Evidence | None, gate: GateSettings) -> Iterator[Objection]:
+    ours, theirs = (evidence.coverage, evidence.champion_coverage) if evidence else (None, None)
     if ours is not None and theirs is not None and ours < gate.least_coverage * theirs:
         reason = (
             f"it shows {ours:.1%} of the items, the champion {theirs:.1%}: less than {gate.least_coverage:.0%} of that"
         )
         yield Objection("coverage", reason, {"coverage": ours, "champion": theirs, "least": gate.least_coverage})
-    if evidence.proposal_ms is not None and evidence.proposal_ms > gate.most_proposal_ms:
+
+
+def _budgets(manifest: Manifest, evidence: Evidence | None, gate: GateSettings) -> Iterator[Objection]:
+    if evidence and evidence.proposal_ms is not None and evidence.proposal_ms > gate.most_proposal_ms:
         reason = f"a proposal takes {evidence.proposal_ms:.1f} ms, the budget is {gate.most_proposal_ms:g} ms"
         yield Objection("latency", reason, {"proposal_ms": evidence.proposal_ms, "most": gate.most_proposal_ms})
     megabytes = sum(file.size for file in manifest.files.values()) / 1e6
@@ -176,18 +189,36 @@ def _budgets(manifest: Manifest, evidence: Evidence, gate: GateSettings) -> Iter
         yield Objection("size", reason, {"bundle_mb": megabytes, "most": gate.most_bundle_mb})
 
 
-def _data(evidence: Evidence, gate: GateSettings) -> Iterator[Objection]:
+def _data(manifest: Manifest, gate: GateSettings) -> Iterator[Objection]:
+    """Both recipes are fitted on the version's own data to be compared, so no comparison sees that these are poor."""
+    evidence = manifest.evidence
+    if evidence is None or evidence.shift is None:
+        return
     shift, data = evidence.shift, evidence.data
     window = f"{_day(data.first)} to {_day(data.last)}"
-    if shift is None:
-        return
+    drop = {"drop": shift.drop, "fewer": shift.fewer, "interactions": data.interactions, "most": gate.most_drop}
     if shift.drop > gate.most_drop:
         reason = f"its data ({window}) lack events: {shift.drop:.0%} fewer interactions a day than the champion's"
-        yield Objection("drop", reason, {"drop": shift.drop, "most": gate.most_drop})
+        yield Objection("drop", reason, drop)
+    elif shift.fewer > gate.most_drop:
+        days = manifest.settings.get("window_days")
+        longer = f" and with training.window_days above {days:g}" if days else ""
+        reason = (
+            f"it learnt from {data.interactions:,} interactions ({window}), {shift.fewer:.0%} fewer than the champion: "
+            f"train without --since and --until{longer}; {_MEANT}"
+        )
+        yield Objection("drop", reason, drop)
+    if shift.earlier_seconds > 0:
+        days = shift.earlier_seconds / DAY_SECONDS
+        reason = f"its data ({window}) end {days:,.1f} days before the champion's: train without --until; {_MEANT}"
+        yield Objection("older", reason, {"earlier_days": days})
     for name, psi in shift.psi.items():
         if psi > gate.most_shift:
             reason = f"{name} shifted, stability index {psi:.2f} above {gate.most_shift:g}: {shift.moved[name]}"
             yield Objection("shift", reason, {"of": name, "psi": psi, "most": gate.most_shift})
+
+
+_MEANT: Final = "if it is meant to be so, promote with --force --why TEXT"
 
 
 def _day(seconds: int) -> str:

@@ -24,7 +24,7 @@ class GateSettings(BaseModel):
     most_bundle_mb: Annotated[float, Field(gt=0)] = 2000.0
     """Size of the bundle, which is mapped into memory where it serves."""
     most_drop: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of interactions a day that may be missing, relative to the champion's window."""
+    """Share of interactions that may be missing, relative to the champion's: of those a day and of all."""
     most_shift: Annotated[float, Field(gt=0)] = 0.25
     """Population stability index, of event kinds, markets and item popularity, up to which data count as the same."""
 

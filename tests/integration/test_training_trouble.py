@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from feature_repo.activity import Kind
-from feature_repo.errors import BadInput
+from feature_repo.errors import BadInput, Refused
 from ingestion.contracts.tables import EVENTS_SCHEMA
 from tests.unit.training.lake_files import NOON, a_shop, an_event, write_events
 from training.blend import BLENDS, propose
 from training.bundle import Bundle
-from training.dataset import BEGINNING
+from training.dataset import BEGINNING, END
 from training.interactions import History
 from training.jobs import LOCK, Trained, train
 from training.promotion import objections, promote
@@ -40,10 +40,12 @@ def registry_in(folder: Path) -> ModelRegistry:
     return ModelRegistry(f"sqlite:///{folder}/mlflow.db", folder / "cache", folder / "mlartifacts")
 
 
-def run(files: Sequence[str], registry: ModelRegistry, folder: Path, since: datetime = BEGINNING) -> Trained:
+def run(
+    files: Sequence[str], registry: ModelRegistry, folder: Path, since: datetime = BEGINNING, until: datetime = END
+) -> Trained:
     settings = TrainingSettings(holdout_share=0.4, margin=0.5)
     clock = lambda: datetime.now(UTC)  # noqa: E731
-    return train(files, registry, settings, folder, clock, lambda step, done, total: None, since)
+    return train(files, registry, settings, folder, clock, lambda step, done, total: None, since, until)
 
 
 def opened(registry: ModelRegistry, trained: Trained) -> Bundle:
@@ -151,6 +153,26 @@ def test_an_empty_window_is_refused_with_what_there_is_instead(registry: ModelRe
         run(files, registry, tmp_path / "data", since=NOON + timedelta(days=90))
     assert registry.version_of(CHALLENGER) is None
     assert [path.name for path in (tmp_path / "data").iterdir()] == [LOCK]
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "checks"),
+    [
+        pytest.param(NOON + timedelta(hours=40), END, {"drop"}, id="a short window"),
+        pytest.param(BEGINNING, NOON + timedelta(hours=45), {"older"}, id="an old window"),
+    ],
+)
+def test_a_version_of_poorer_data_than_the_champions_is_refused_though_it_compares_as_equal(
+    registry: ModelRegistry, tmp_path: Path, since: datetime, until: datetime, checks: set[str]
+) -> None:
+    files = write_events(tmp_path, *a_shop())
+    run(files, registry, tmp_path)
+    trained = run(files, registry, tmp_path, since, until)
+    assert trained.manifest.metrics["over_champion.hr_20"] == 0
+    permissive = GateSettings(slice_loss=0.9, least_coverage=0, most_shift=99)
+    with pytest.raises(Refused) as refusal:
+        promote(registry, CHALLENGER, 0.5, permissive)
+    assert {reason["check"] for reason in refusal.value.details["reasons"]} == checks
 
 
 KILLED = """

@@ -81,6 +81,26 @@ def test_a_stream_of_which_nearly_nothing_is_left_is_seen_though_little_came_to_
     assert found.drop > 0.99
 
 
+def test_a_short_window_has_as_many_a_day_and_is_seen_to_hold_little() -> None:
+    champion = shop(days=30)
+    found = shift(champion, shop(days=3, first_day=127, seed=1))
+    assert found.drop == pytest.approx(0, abs=0.01)
+    assert found.fewer == pytest.approx(0.9)
+    assert found.earlier_seconds == 0
+    assert shift(shop(days=3, first_day=127), champion).fewer == pytest.approx(-9)
+
+
+def test_a_window_that_ends_before_the_champions_is_seen() -> None:
+    found = shift(shop(days=30), shop(days=20, first_day=100))
+    assert found.earlier_seconds == 10 * DAY_SECONDS
+
+
+def test_a_window_that_begins_after_the_champion_ended_lacks_nothing_but_the_time_before() -> None:
+    found = shift(shop(days=30), shop(days=30, first_day=190, seed=1))
+    assert found.drop == pytest.approx(0, abs=0.01)
+    assert found.fewer == pytest.approx(0)
+
+
 def test_purchases_that_stopped_are_named() -> None:
     champion, later = shop(days=30), shop(days=7, first_day=130)
     found = shift(champion, joined(champion, replace(later, kind=np.full(len(later), Kind.VIEW, np.int8))))

@@ -13,7 +13,7 @@ DATA = DataProfile(
     markets={"DE|<b>\nFR": 9},
     popularity=(9,),
 )
-SHIFT = DataShift(since=9, drop=0.25, psi={"markets": 0.3}, moved={"markets": "FR from 40.0% to 1.0%"})
+SHIFT = DataShift(since=9, drop=0.25, fewer=0.6, psi={"markets": 0.3}, moved={"markets": "FR from 40.0% to 1.0%"})
 SLICE = SliceFigure(
     slice="market=DE|<b>\nFR", metric="hr_20", questions=900, sessions=300, champion=0.4, challenger=0.3,
     difference=-0.25, low=-0.3, high=-0.2,
@@ -26,7 +26,7 @@ def test_a_card_tells_data_figures_slices_limits_and_libraries(tmp_path: Path) -
     manifest = a_bundle(tmp_path / "bundle").model_copy(update={"evidence": EVIDENCE, "metrics": figures})
     card = model_card(manifest, ["u:bot: 5,000 events"])
     assert "| home.hr_20 | 0.5000 | 0.4000 | 0.6000 |" in card
-    assert "- Interactions a day, against the champion's window: -25%" in card
+    assert "- Interactions against the champion's window: -25% a day, -60% in all" in card
     assert "- Stability index of markets: 0.300 (most: FR from 40.0% to 1.0%)" in card
     assert "- Left out as bots: 1; u:bot: 5,000 events" in card
     assert "numpy " in card

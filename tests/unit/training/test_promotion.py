@@ -145,7 +145,18 @@ def test_a_margin_of_nothing_asks_for_a_sure_gain(manifest: Manifest) -> None:
         ("slice", {"slices": (a_slice(-0.2, 0.1),)}, "slice item=tail is worse: hr_20 0.3200 instead of 0.4000"),
         ("coverage", {"coverage": 0.47}, "shows 47.0% of the items, the champion 50.0%"),
         ("latency", {"proposal_ms": 26.0}, "takes 26.0 ms, the budget is 25 ms"),
-        ("drop", {"shift": SHIFT.model_copy(update={"drop": 0.6})}, "60% fewer interactions a day"),
+        ("drop", {"shift": SHIFT.model_copy(update={"drop": 0.6, "fewer": 0.6})}, "60% fewer interactions a day"),
+        (
+            "drop",
+            {"shift": SHIFT.model_copy(update={"fewer": 0.93})},
+            "it learnt from 5,000 interactions (2023-11-14 to 2023-11-24), 93% fewer than the champion: train without "
+            "--since and --until; if it is meant to be so, promote with --force --why TEXT",
+        ),
+        (
+            "older",
+            {"shift": SHIFT.model_copy(update={"earlier_seconds": 25 * 86_400})},
+            "its data (2023-11-14 to 2023-11-24) end 25.0 days before the champion's: train without --until; if",
+        ),
         (
             "shift",
             {"shift": SHIFT.model_copy(update={"psi": {"event kinds": 0.3}})},
@@ -167,6 +178,13 @@ def test_each_check_refuses_in_words_and_numbers(
     assert registry.version_of("champion") == "1"
 
 
+def test_a_short_window_that_is_set_is_named_with_its_setting(manifest: Manifest) -> None:
+    registry = versions(manifest, evidence=FINE.model_copy(update={"shift": SHIFT.model_copy(update={"fewer": 0.9})}))
+    registry.challenger.settings["window_days"] = 3.0
+    with pytest.raises(Refused, match=r"train without --since and --until and with training\.window_days above 3;"):
+        promote(registry, "challenger", 0.01, GATE)
+
+
 def test_a_bundle_over_the_budget_is_refused(manifest: Manifest) -> None:
     registry = versions(manifest)
     files = {"big.npy": StoredFile(sha256="", size=3_000_000_000)}
@@ -179,6 +197,22 @@ def test_a_slice_that_may_be_worse_but_not_surely_passes_and_is_told(manifest: M
     registry = versions(manifest, evidence=FINE.model_copy(update={"slices": (a_slice(-0.1, 0.2),)}))
     assert promote(registry, "challenger", 0.01, GATE) == "2"
     assert doubts(registry.challenger, GATE) == ["item=tail: hr_20 -10.0%, interval -30.0% to +10.0%"]
+
+
+def test_where_nothing_could_be_asked_the_other_reasons_are_told_as_well(manifest: Manifest) -> None:
+    poor = FINE.model_copy(update={"proposal_ms": 99.0, "shift": SHIFT.model_copy(update={"fewer": 0.9})})
+    registry = versions(manifest, evidence=poor)
+    registry.challenger = registry.challenger.model_copy(update={"metrics": {}})
+    with pytest.raises(Refused) as refusal:
+        promote(registry, "challenger", 0.01, GATE)
+    assert [reason["check"] for reason in refusal.value.details["reasons"]] == ["comparison", "latency", "drop"]
+
+
+def test_of_a_version_compared_with_another_champion_only_its_own_budgets_are_told(manifest: Manifest) -> None:
+    poor = FINE.model_copy(update={"proposal_ms": 99.0, "coverage": 0.1, "slices": (a_slice(-0.5, 0.1),)})
+    with pytest.raises(Refused) as refusal:
+        promote(versions(manifest, "0", evidence=poor), "challenger", 0.01, GATE)
+    assert [reason["check"] for reason in refusal.value.details["reasons"]] == ["comparison", "latency"]
 
 
 def test_all_reasons_are_told_at_once(manifest: Manifest) -> None:
