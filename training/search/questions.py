@@ -1,11 +1,13 @@
 """What the search asks: for each placement, questions of the past to which the answer is known.
 
 Each fold has one moment for the whole shop: models are fitted on what came before it and asked about what came after.
+What a customer did within one second, as the lines of an order, is one moment: its lines stand in no order that anybody
+could be asked in the middle of.
 The folds lie one before the other: the latest is the hold-out, on which nothing is chosen.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -62,14 +64,15 @@ def fold(interactions: Interactions, share: float, most: int, seed: int) -> Fold
             "training.holdout_share or training.window_days"
         )
     cut = int(earlier.time.max()) + 1
+    home = _clicks(clicks)
     orders = next_orders(interactions, cut, int(interactions.time.max()) + 1, most, seed)
     cart, together = _baskets(interactions, cut, most, seed)
     return Fold(
         earlier,
         {
-            HOME: _clicks(clicks),
+            HOME: home,
             RETURNING: [Asked(order.history, order.bought, number) for number, order in enumerate(orders)],
-            PRODUCT: _products(clicks),
+            PRODUCT: _products(home),
             CART: cart,
             TOGETHER: together,
         },
@@ -86,19 +89,26 @@ def placements_with_enough(folds: Sequence[Fold]) -> list[str]:
 
 
 def _clicks(questions: Sequence[Question]) -> list[Asked]:
-    """The next click of everybody who has clicked in this visit."""
-    within = [question for question in questions if question.history.in_session.any()]
-    return [Asked(each.history, np.array([each.item], np.int32), each.session) for each in within]
+    """What everybody who has clicked in this visit went to next."""
+    found: list[Asked] = []
+    for each in questions:
+        history = each.history
+        if found and (found[-1].visit, found[-1].history.now) == (each.session, history.now):
+            found[-1] = replace(found[-1], relevant=np.union1d(found[-1].relevant, [each.item]).astype(np.int32))
+        elif history.in_session.any() and history.time[-1] < history.now:
+            found.append(Asked(history, np.array([each.item], np.int32), each.session))
+    return found
 
 
-def _products(questions: Sequence[Question]) -> list[Asked]:
+def _products(clicks: Sequence[Asked]) -> list[Asked]:
     """Where visitors went from an item, by that item alone."""
     found = []
-    for each in questions:
-        item = int(each.history.item[-1])
-        if each.history.in_session.any() and item != each.item:
-            history = _about(item, Kind.VIEW, each.history)
-            found.append(Asked(history, np.array([each.item], np.int32), each.session, history.item))
+    for each in clicks:
+        in_view = each.history.item[-1:]
+        others = np.setdiff1d(each.relevant, in_view).astype(np.int32)
+        if len(others):
+            history = _about(int(in_view[0]), Kind.VIEW, each.history)
+            found.append(Asked(history, others, each.visit, in_view))
     return found
 
 
@@ -109,7 +119,7 @@ def _about(item: int, kind: Kind, history: History) -> History:
 def _baskets(interactions: Interactions, cut: int, most: int, seed: int) -> tuple[list[Asked], list[Asked]]:
     """What else went into the cart, asked at a random moment (``cart``), and of a random item of it alone.
 
-    Only of visits that began at ``cut`` or later. What was put in within one second went in as the lines stand.
+    Only of visits that began at ``cut`` or later. What was put in within one second went in in random order.
     """
     rng = np.random.default_rng(seed)
     put = np.isin(interactions.kind, (Kind.CART, Kind.BUY))
@@ -120,16 +130,17 @@ def _baskets(interactions: Interactions, cut: int, most: int, seed: int) -> tupl
     cart, together = [], []
     for visit in np.sort(rng.permutation(later)[:most]).tolist():
         rows = np.arange(opens[visit], opens[visit + 1])
-        items, first = np.unique(interactions.item[rows[put[rows]]], return_index=True)
+        rows = rows[np.lexsort((rng.random(len(rows)), interactions.time[rows]))]
+        putting = np.flatnonzero(put[rows])
+        items, first = np.unique(interactions.item[rows[putting]], return_index=True)
         if len(items) < 2:
             continue
-        in_order = rows[put[rows]][np.sort(first)]
-        until = in_order[rng.integers(1, len(in_order))]
+        so_far = rows[: putting[np.sort(first)][rng.integers(1, len(items))]]
         user = interactions.user[rows[0]]
         own = by_user[user_start[user] : user_start[user + 1]]
         past = own[interactions.time[own] < interactions.time[rows[0]]]
-        history = _during(interactions, past, np.arange(rows[0], until))
-        held = interactions.item[rows[put[rows] & (rows < until)]]
+        history = _during(interactions, past, so_far)
+        held = interactions.item[so_far[put[so_far]]]
         cart.append(Asked(history, np.setdiff1d(items, held).astype(np.int32), visit, held))
         item = int(rng.choice(items))
         about = _about(item, Kind.CART, history)
