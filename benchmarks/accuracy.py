@@ -19,6 +19,7 @@ from rich.table import Table
 
 from feature_repo.activity import Kind
 from training.candidates.candidate import CandidateModel
+from training.candidates.popular import Popular, PopularSettings
 from training.candidates.session_knn import VMIS, SessionKnn
 from training.evaluation.catalogue import Catalogue
 from training.evaluation.evaluation import Answers, Row, answer, differences, rows
@@ -99,9 +100,11 @@ CLAIMS: Final = (
 """What is not required yet is a goal of the quality work: shown, and no failure."""
 
 PLAIN: Final[Mapping[str, Callable[[Task], CandidateModel]]] = {
+    "popular": lambda task: Popular.fit(task.train, SEED, PopularSettings(half_life_days=1e6)),
     "vmis_knn": lambda task: SessionKnn.fit(task.train, SEED, VMIS),
 }
-"""What a model is compared with and that nobody serves: VMIS-kNN with m = 500 and k = 100."""
+"""What a model is compared with and that nobody serves: popularity that nothing takes from with time, and VMIS-kNN with
+m = 500 and k = 100."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,7 +204,7 @@ class Recommender:
 
     def _shown_item(self, context: Context, candidate: Candidate, cause: Cause | None) -> AnswerItem:
         market = context.question.market
-        why = reason(candidate.source, context.placement, cause, market)
+        why = reason(candidate.source, context.placement, cause, self._counted(context))
         offer = self.catalogue.offer(candidate.item_id, market)
         if offer is None:
             return AnswerItem(candidate.item_id, candidate.score, why)
@@ -218,6 +218,14 @@ class Recommender:
             url=offer.url,
             image_url=offer.image_url,
         )
+
+    def _counted(self, context: Context) -> str | None:
+        """The question's market, where what is popular there is known and not that of the whole shop."""
+        market, model = context.question.market, context.model
+        if market is None:
+            return None
+        known = self.trending.knows(market) if model is None else market in model.bundle.markets
+        return market if known else None
 
     def _causes(self, context: Context, chosen: list[Candidate]) -> list[Cause | None]:
         """For each candidate what speaks most for it."""

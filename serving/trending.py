@@ -42,6 +42,10 @@ class Trending:
             if len(scores) > MAX_ITEMS:
                 self._score[market] = dict(sorted(scores.items(), key=lambda entry: -entry[1])[: MAX_ITEMS // 2])
 
+    def knows(self, market: str) -> bool:
+        """Whether anything came in from the market."""
+        return market in self._score
+
     def top(self, market: str | None) -> list[str]:
         """All items of the market, best first; of the whole shop where nothing is known of the market."""
         market = market if market in self._score else None

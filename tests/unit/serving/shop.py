@@ -243,8 +243,8 @@ class Shop:
     service: Service
 
     async def until(self, holds: Any) -> None:
-        """Wait, at most ten seconds, until ``holds()``."""
-        async with asyncio.timeout(10):
+        """Wait, at most a minute, until ``holds()``."""
+        async with asyncio.timeout(60):
             while not holds():
                 await asyncio.sleep(0.005)
 

@@ -138,6 +138,19 @@ class TestFilters:
         assert {item["reason"] for item in answer["items"]} == {"popular in DE"}
         assert answer["degraded"] == []
 
+    @pytest.mark.parametrize("model", [True, False])
+    async def test_a_market_of_which_nothing_is_known_is_not_said_to_like_anything(
+        self, tmp_path: Path, model: bool
+    ) -> None:
+        async with open_shop(tmp_path, model=model) as shop:
+            view = {"event_id": "e1", "event_name": "view_item", "event_time": NOW.isoformat(), "market": "DE"}
+            event = view | {"user_id": "anna", "items": [{"item_id": "tea-1"}]}
+            assert (await shop.client.post("/v1/events", json={"events": [event]})).json()["accepted"] == 1
+            known, unknown = [await shop.recommend(market=market, limit=1) for market in ("DE", "PT")]
+        assert known["items"][0]["item_id"] == unknown["items"][0]["item_id"] == "tea-1"
+        assert known["items"][0]["reason"] == "popular in DE"
+        assert unknown["items"][0]["reason"] == "popular in the shop"
+
     async def test_what_is_popular_fills_a_category_page_whose_blend_knows_too_little(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
