@@ -192,20 +192,36 @@ def shown_rows(
     signals: Signals,
     settings: RankerSettings,
 ) -> Rows:
-    """What the ranker would see of each item that was shown, whether or not ``models`` would propose it today."""
+    """What the ranker sees of each item that was shown, whether or not ``models`` would propose it today."""
     if not lists:
         return NO_ROWS
     features = []
     for history, item, _, _ in lists:
         proposals = {name: models[name].propose(history, settings.candidates) for name in weights}
         every = fused(proposals, weights, settings.candidates * len(weights), NOTHING)
-        features.append(rows_of(signals, history, _only(every, item), len(item), settings.length))
+        features.append(_rows_of_some(signals, history, every, item, settings))
     return Rows(
         np.concatenate(features),
         np.concatenate([each.label for each in lists]),
         np.array([len(each.item) for each in lists], np.int32),
         np.concatenate([each.place + 1 for each in lists]),
     )
+
+
+def _rows_of_some(signals: Signals, history: History, every: Fused, item: Ints, settings: RankerSettings) -> Floats:
+    """The rows of these items among all that is ranked: float32 [len(item), f].
+
+    A row tells of its item beside the others, of which an answer shows only some. An item that would not be ranked
+    today is seen behind those that are, whose rows stay the same.
+    """
+    ranked = every.item[: settings.candidates]
+    behind = np.setdiff1d(item, ranked)
+    rows = rows_of(signals, history, every, len(ranked), settings.length)
+    if len(behind):
+        both = _only(every, np.concatenate([ranked, behind]))
+        rows = np.concatenate([rows, rows_of(signals, history, both, len(both.item), settings.length)[len(ranked) :]])
+    at = {one: row for row, one in enumerate([*ranked.tolist(), *behind.tolist()])}
+    return rows[[at[one] for one in item.tolist()]]
 
 
 def _only(every: Fused, item: Ints) -> Fused:
