@@ -38,7 +38,7 @@ class Difference:
     chosen: float
     difference: Interval
     ranked: bool = False
-    """Of the lists as they are served, each put in order by the ranker of its own settings where that orders better."""
+    """Of the lists as they are served: in the order of the ranker of their settings, where that is surely better."""
 
     @property
     def name(self) -> str:
@@ -193,13 +193,13 @@ class HeldOut:
         return self._blends[asked]
 
     def _served_ndcg(self, placement: str, settings: ModelSettings) -> Values:
-        """Of the lists as a version would serve them: ``train`` leaves a ranker out that orders no better."""
+        """Of the lists as a version would serve them: ``train`` leaves a ranker out that is not surely better."""
         alone, subject = self._blend_ndcg(placement, settings), self._subject(placement, settings)
         ranker = self._rankers[subject]
         if ranker is None:
             return alone
         ranked = ranked_ndcg(self.fold.asked[placement], self._models(dict(subject.weights)), ranker)
-        return ranked if ranked.mean() > alone.mean() else alone
+        return ranked if self._difference(placement, alone, ranked).better else alone
 
     def _subject(self, placement: str, settings: ModelSettings) -> Subject:
         return Subject.of(RANKER_OF[placement], self._weights(placement, settings))
