@@ -58,7 +58,7 @@ def visits_of(file: Path) -> "Interactions":
 def measure(interactions: "Interactions", onnx: bool) -> list[Figure]:
     from training.blend import BLENDS, TAUGHT_BY
     from training.candidates import MODELS
-    from training.folds import Objective, visits_between
+    from training.next_step import next_steps
 
     progress("models")
     models = {
@@ -67,7 +67,7 @@ def measure(interactions: "Interactions", onnx: bool) -> list[Figure]:
     progress("rankers")
     rankers = rankers_of(interactions, models)
     end = int(interactions.time.max())
-    histories = [each.history for each in visits_between(interactions, Objective(), end - 86_400, end, 200, SEED)]
+    histories = [each.history for each in next_steps(interactions, end - 86_400, end, 200, SEED)]
     found = []
     for name, ranker in rankers.items():
         progress(name)

@@ -165,7 +165,8 @@ def train(folder: Path, random: np.random.Generator) -> None:
 def rankers_of(interactions: "Interactions", models: "Mapping[str, CandidateModel]") -> "dict[str, Ranker]":
     """A ranker wherever a version has one, whether or not it would be worth its time in this shop."""
     from training.blend import BLENDS, TAUGHT_BY
-    from training.folds import Objective, in_visits, visits_between
+    from training.folds import in_visits
+    from training.next_step import next_steps
     from training.probability import UNCALIBRATED
     from training.ranker import Ranker, RankerSettings, learnt, replayed_rows
     from training.ranking_features import Signals
@@ -173,7 +174,7 @@ def rankers_of(interactions: "Interactions", models: "Mapping[str, CandidateMode
     settings = RankerSettings(candidates=100)
     signals = Signals.fit(in_visits(interactions), SEED)
     end = int(interactions.time.max())
-    visits = visits_between(interactions, Objective(), end - 20 * 86_400, end, QUESTIONS, SEED)
+    visits = next_steps(interactions, end - 20 * 86_400, end, QUESTIONS, SEED)
     rankers = {}
     for name, blend in TAUGHT_BY.items():
         weights = BLENDS[blend]

@@ -1,7 +1,8 @@
 """Rolling folds: the last part of the training period replayed, so that a ranker learns from questions of the past.
 
 Each fold has one moment for the whole shop: what proposes candidates is fitted on what came before it, and what is
-asked came after. The folds follow each other without overlap.
+asked came after. The folds follow each other without overlap. They ask as the files of an evaluation do; what a shop's
+rankers are asked with, of which online features know more, is in ``training/past.py``.
 """
 
 from collections.abc import Iterator
@@ -25,9 +26,7 @@ class Objective:
     """What a ranker is asked."""
 
     visit: bool = True
-    """Asked within a visit for the next item; else about a customer, for what they do next."""
-    past: int = LONGEST_HISTORY
-    """How many interactions before the visit are known."""
+    """Asked for the next item of a visit, of which alone is known; else about a customer, for what they do next."""
     target: Kind | None = None
     """Only items that the customer does this with are right; None for whatever they do."""
     exclude: Exclude = Exclude.NONE
@@ -85,14 +84,6 @@ def cuts_of(interactions: Interactions, n: int, share: float) -> list[int]:
         return []
     cuts = np.unique(np.quantile(interactions.time, 1 - share * np.arange(n, -1, -1) / n, method="lower"))
     return [int(cut) for cut in cuts[cuts > interactions.time.min()]]
-
-
-def visits_between(
-    interactions: Interactions, objective: Objective, cut: int, until: int, most: int, seed: int
-) -> list[Replayed]:
-    """At most ``most`` questions of visits that began from ``cut`` to before ``until``."""
-    asked = _visits(interactions, objective, cut, until)
-    return _sample(asked, interactions, objective, most, np.random.default_rng(seed))
 
 
 def held_out_folds(interactions: Interactions, objective: Objective, n: int, most: int, seed: int) -> Iterator[Fold]:
@@ -193,26 +184,15 @@ def _sample(
 
 def _visits(interactions: Interactions, objective: Objective, cut: int, until: int) -> _Asked:
     """Every interaction but the first of each visit that began from ``cut`` to before ``until``."""
-    opens = np.flatnonzero(np.diff(interactions.session, prepend=-1))
-    began = interactions.time[opens]
-    if objective.past and interactions.n_users < interactions.n_sessions:
-        # Visits of one customer one after another, each visit whole.
-        by = np.lexsort((began, interactions.user[opens]))
-    else:
-        by = np.arange(len(opens))
-    length = np.diff(np.append(opens, len(interactions)))
-    order = np.concatenate([np.arange(opens[v], opens[v] + length[v]) for v in by]) if len(by) else opens
-    visit_start = np.cumsum(length[by]) - length[by]
-    start = np.repeat(visit_start, length[by])
-    user = interactions.user[order]
-    user_start = np.maximum.accumulate(np.where(np.diff(user, prepend=-1) != 0, np.arange(len(order)), 0))
-    place = np.arange(len(order))
-    first = np.maximum(np.maximum(start - objective.past, user_start), 0) if objective.past else start
-    asked = (place > start) & (interactions.time[order[start]] >= cut) & (interactions.time[order[start]] < until)
+    place = np.arange(len(interactions))
+    opens = np.diff(interactions.session, prepend=-1) != 0
+    start = np.maximum.accumulate(np.where(opens, place, 0))
+    began = interactions.time[start]
+    asked = ~opens & (began >= cut) & (began < until)
     if objective.target is not None:
-        asked &= interactions.kind[order] == objective.target
+        asked &= interactions.kind == objective.target
     at = np.flatnonzero(asked)
-    return _Asked(order, first[at], start[at], at, at + 1)
+    return _Asked(place, start[at], start[at], at, at + 1)
 
 
 def _orders(interactions: Interactions, objective: Objective, cut: int, until: int) -> _Asked:

@@ -16,7 +16,7 @@ from training.blend import DEPTH, Recipe
 from training.candidates.candidate import CandidateModel, Candidates
 from training.evaluation.bootstrap import Interval, draw_means, interval
 from training.interactions import History, Interactions, Ints
-from training.past import remembered
+from training.past import Past
 
 K: Final = 20
 
@@ -24,6 +24,7 @@ K: Final = 20
 @dataclass(frozen=True, slots=True)
 class Question:
     history: History
+    """What online features would know just before the customer went on."""
     item: int
     """What the customer went to next."""
     session: int
@@ -39,36 +40,23 @@ def split(interactions: Interactions, share: float, most: int, seed: int) -> tup
     earlier = interactions.part(end[interactions.session] <= cut)
     per_session = len(interactions) / interactions.n_sessions
     asked = np.random.default_rng(seed).permutation(later)[: max(int(most / per_session), 1)]
-    return earlier, _questions(interactions, earlier, np.sort(asked))
+    return earlier, _questions(interactions, int(earlier.time.max(initial=0)), np.sort(asked))
 
 
-def _questions(interactions: Interactions, earlier: Interactions, sessions: Ints) -> list[Question]:
-    learnt_until = earlier.time.max(initial=0)
-    by_user = np.lexsort((earlier.time, earlier.user))
-    user_start = np.searchsorted(earlier.user[by_user], np.arange(interactions.n_users + 1))
+def _questions(interactions: Interactions, learnt_until: int, sessions: Ints) -> list[Question]:
+    """Every step of the ``sessions`` after ``learnt_until``, wherever anything is known of the customer before it."""
+    past = Past.of(interactions)
     start = np.searchsorted(interactions.session, sessions)
     stop = np.searchsorted(interactions.session, sessions, side="right")
     questions = []
     for number, (first, last) in enumerate(zip(start.tolist(), stop.tolist(), strict=True)):
-        user = interactions.user[first]
-        rows = by_user[user_start[user] : user_start[user + 1]]
-        past = remembered(earlier.item[rows], earlier.kind[rows], earlier.time[rows])
-        item = np.concatenate([past.item, interactions.item[first:last]])
-        kind = np.concatenate([past.kind, interactions.kind[first:last]])
-        time = np.concatenate([past.time, interactions.time[first:last]])
-        in_session = np.arange(len(item)) >= len(past.item)
-        for at in range(max(len(past.item), 1), len(item)):
-            if time[at] <= learnt_until:
-                continue
-            history = History(
-                item=item[:at],
-                kind=kind[:at],
-                time=time[:at],
-                in_session=in_session[:at],
-                market=int(interactions.market[first]),
-                now=int(time[at]),
-            )
-            questions.append(Question(history, int(item[at]), number))
+        user, market = int(interactions.user[first]), int(interactions.market[first])
+        for at in range(first, last):
+            now = int(interactions.time[at])
+            if now > learnt_until:
+                history = past.at(user, now, market)
+                if len(history.item):
+                    questions.append(Question(history, int(interactions.item[at]), number))
     return questions
 
 

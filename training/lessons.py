@@ -9,9 +9,10 @@ from typing import Final, NamedTuple, TypeAlias
 
 from training.blend import ORDER, VISIT
 from training.candidates.candidate import CandidateModel
-from training.folds import Objective, Replayed, before, cuts_of, in_visits, visits_between
+from training.folds import Replayed, before, cuts_of, in_visits
 from training.interactions import Interactions
 from training.next_order import NextOrder, next_orders
+from training.next_step import next_steps
 from training.ranker import RankerSettings, Rows, replayed_rows, shown_rows
 from training.ranking_features import Signals
 from training.shown_answers import ShownAnswers, lists_between
@@ -56,7 +57,7 @@ def lessons(
     for number, (cut, until) in enumerate(_spans(interactions)):
         earlier = before(interactions, cut)
         asked = {
-            VISIT: visits_between(interactions, Objective(), cut, until, questions // FOLDS, seed),
+            VISIT: next_steps(interactions, cut, until, questions // FOLDS, seed),
             ORDER: replayed(next_orders(interactions, cut, until, questions // FOLDS, seed)),
         }
         seen = {kind: lists_between(shown, interactions, cut, until, kind == VISIT) for kind in asked}

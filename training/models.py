@@ -35,6 +35,6 @@ def fit_for(
     if issubclass(model, Ranked):
         # Of files without times nobody knows what came before what.
         within = task.held_out and bool(np.ptp(task.train.time))
-        asked = Objective(task.in_session, past=0, target=target, exclude=task.exclude, within=within)
+        asked = Objective(task.in_session, target=target, exclude=task.exclude, within=within)
         return model.fit(train, seed, RankedSettings(objective=asked))
     return model.fit(train, seed=seed)

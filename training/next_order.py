@@ -6,7 +6,7 @@ import numpy as np
 
 from feature_repo.activity import Kind
 from training.interactions import History, Interactions, Ints
-from training.past import remembered
+from training.past import Past
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,26 +21,23 @@ def next_orders(interactions: Interactions, cut: int, until: int, most: int, see
     """For about ``most`` customers known before ``cut``, the first visit in [cut, until) in which they bought.
 
     Times are seconds since 1970. Customers who bought nothing then are not asked about, nor are those whose visit had
-    begun before ``cut``: what is learnt until then would know more than they did at its first click.
+    begun before ``cut``: what is learnt until then would know more than they did at its first click. Nor are those who
+    were there on another device half an hour before: they are answered as visitors.
     """
-    order = np.lexsort((interactions.time, interactions.user))
-    user, time = interactions.user[order], interactions.time[order]
-    buys = (interactions.kind[order] == Kind.BUY) & (time >= cut) & (time < until)
+    past = Past.of(interactions)
+    user, time = interactions.user[past.order], interactions.time[past.order]
+    buys = (interactions.kind[past.order] == Kind.BUY) & (time >= cut) & (time < until)
     known = np.unique(user[time < cut])
     returned = known[np.isin(known, user[buys])]
     chosen = np.sort(np.random.default_rng(seed).permutation(returned)[:most])
-    start, stop = np.searchsorted(user, chosen), np.searchsorted(user, chosen, side="right")
     orders = []
-    for first, last in zip(start.tolist(), stop.tolist(), strict=True):
-        rows = order[first:last]
-        bought = rows[buys[first:last]]
+    for customer in chosen.tolist():
+        span = slice(past.start[customer], past.start[customer + 1])
+        rows, bought = past.order[span], past.order[span][buys[span]]
         visit = interactions.session[bought[0]]
         opened = int(interactions.time[rows[interactions.session[rows] == visit]].min())
-        past = rows[interactions.time[rows] < opened]
-        if opened < cut or not len(past):
+        history = past.at(customer, opened, int(interactions.market[bought[0]]))
+        if opened < cut or not len(history.item) or history.in_session.any():
             continue
-        item, kind, times = remembered(interactions.item[past], interactions.kind[past], interactions.time[past])
-        market, before_click = int(interactions.market[bought[0]]), np.zeros(len(item), np.bool_)
-        history = History(item, kind, times, before_click, market, opened)
         orders.append(NextOrder(history, np.unique(interactions.item[bought[interactions.session[bought] == visit]])))
     return orders

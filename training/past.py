@@ -1,19 +1,21 @@
 """What is still known of a customer's past when a question comes: the newest interactions, and older purchases.
 
 Online features keep the newest interactions one by one (``user_activity``) and sum up what was bought before
-(``user_profile``: items, in how many orders, when last). Serving and the hold-outs put the two together with
-``older_purchases``, so that models are compared on what they will be asked.
+(``user_profile``: items, in how many orders, when last). Serving puts the two together with ``older_purchases``;
+``Past`` tells the same of any moment of the past, so that rankers are taught and compared on what they will be asked.
 """
 
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Self, TypeVar
 
 import numpy as np
 
 from feature_repo.activity import MAX_INTERACTIONS, Kind
-from training.interactions import Codes, Ints, Longs
+from training.folds import VISIT_GAP
+from training.interactions import Codes, History, Interactions, Ints, Longs
 
 MAX_BOUGHT: Final = 100
 """As many bought items as ``user_profile`` keeps, the latest bought first."""
@@ -27,6 +29,43 @@ class Known(NamedTuple):
     item: Ints
     kind: Codes
     time: Longs
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What online features knew of each customer at each moment.
+
+    ``order`` int64 [n]: the rows of ``interactions`` by customer and time; those of customer u are
+    ``order[start[u]:start[u + 1]]``.
+    """
+
+    interactions: Interactions
+    order: Longs
+    start: Longs
+
+    @classmethod
+    def of(cls, interactions: Interactions) -> Self:
+        order = np.lexsort((interactions.time, interactions.user))
+        return cls(interactions, order, np.searchsorted(interactions.user[order], np.arange(interactions.n_users + 1)))
+
+    def at(self, user: int, now: int, market: int) -> History:
+        """The history of a question of a customer in ``market`` at ``now``, seconds since 1970; empty where there is
+        none.
+
+        Nothing of that second or later is in it, whichever of several visits at once it belongs to: what a customer
+        does within one second, as the lines of an order, is known together. The current visit reaches back to the last
+        pause of half an hour, as in ``serving/context.py``.
+        """
+        rows = self.order[self.start[user] : self.start[user + 1]]
+        rows = rows[: np.searchsorted(self.interactions.time[rows], now)]
+        item, kind, time = remembered(
+            self.interactions.item[rows], self.interactions.kind[rows], self.interactions.time[rows]
+        )
+        in_session = np.zeros(len(item), np.bool_)
+        recent = slice(-MAX_INTERACTIONS, None)
+        pauses = np.diff(np.append(time[recent], now))
+        in_session[recent] = np.logical_and.accumulate(pauses[::-1] <= VISIT_GAP)[::-1]
+        return History(item, kind, time, in_session, market, now)
 
 
 def older_purchases(

@@ -1,14 +1,18 @@
 """What is known of a customer when a question comes."""
 
 import numpy as np
+import pandas as pd
+import pytest
 
 from feature_repo.activity import MAX_INTERACTIONS, Activity, Interaction, Kind
 from feature_repo.customer import CustomerFeatures, UserProfile
 from serving.context import history_of
 from serving.placements import PLACEMENTS
 from serving.question import Question
-from training.interactions import History
-from training.past import remembered
+from training.holdout import split
+from training.interactions import History, Interactions, from_frame
+from training.next_order import next_orders
+from training.next_step import next_steps
 
 ITEMS = [f"item-{number:02}" for number in range(40)]
 INDEX = {item: number for number, item in enumerate(ITEMS)}
@@ -48,17 +52,69 @@ def a_long_past() -> list[Interaction]:
     return rows
 
 
-def test_serving_knows_of_a_long_past_what_the_hold_out_is_asked_with() -> None:
-    rows = sorted(a_long_past())
-    asked = history(features(rows))
-    columns = [(INDEX[row.item_id], row.kind, row.time_us // SECOND) for row in rows]
-    item, kind, time = (np.array(column) for column in zip(*columns, strict=True))
-    known = remembered(item.astype(np.int32), kind.astype(np.int8), time.astype(np.int64))
-    assert len(known.item) > MAX_INTERACTIONS
-    assert asked.item.tolist() == known.item.tolist()
-    assert asked.kind.tolist() == known.kind.tolist()
-    assert asked.time.tolist() == known.time.tolist()
-    assert not asked.in_session.any()
+def in_training(rows: list[Interaction]) -> Interactions:
+    """The same customer as a training sees them, after one who touched everything; the visit is the first letter of an
+    event's id, and its week."""
+    columns = [("ben", "first", item, Kind.VIEW, 0) for item in ITEMS]
+    columns += [
+        ("anna", f"{row.event_id[0]} {row.time_us // (7 * DAY * SECOND)}", row.item_id, row.kind, row.time_us // SECOND)
+        for row in rows
+    ]
+    found = from_frame(pd.DataFrame(columns, columns=["user", "session", "item", "event", "time"]))
+    assert found.item_ids.tolist() == ITEMS
+    return found
+
+
+def assert_same(one: History, other: History) -> None:
+    assert (one.now, one.market) == (other.now, other.market)
+    for name in ("item", "kind", "time", "in_session"):
+        assert getattr(one, name).tolist() == getattr(other, name).tolist(), name
+
+
+PHONE_AND_LAPTOP = [
+    Interaction((NOW - minutes * 60) * SECOND, f"{device}{minutes}", 0, ITEMS[minutes % len(ITEMS)], kind)
+    for minutes, device, kind in (
+        (90, "p", Kind.VIEW),
+        (50, "p", Kind.BUY),
+        (29, "p", Kind.VIEW),
+        (20, "l", Kind.VIEW),
+        (11, "p", Kind.CART),
+        (10, "l", Kind.VIEW),
+    )
+]
+"""Two visits at once, with a pause of more than half an hour in one and many a step back and forth."""
+
+
+class TestTrainingKnowsWhatServingKnows:
+    @pytest.mark.parametrize("visit", [PHONE_AND_LAPTOP, PHONE_AND_LAPTOP * 9, PHONE_AND_LAPTOP[-1:]])
+    def test_within_a_visit(self, visit: list[Interaction]) -> None:
+        known = a_long_past() + [row._replace(position=number) for number, row in enumerate(visit)]
+        served = history(features(known))
+        assert len(served.item) > MAX_INTERACTIONS
+        assert served.in_session.any()
+        happened = [
+            *known,
+            Interaction(NOW * SECOND, "l", 0, ITEMS[0], Kind.BUY),
+            *(Interaction((NOW + 60 * later) * SECOND, "p", 0, ITEMS[later], Kind.VIEW) for later in range(5)),
+        ]
+        shop = in_training(happened)
+        lessons = [each.history for each in next_steps(shop, NOW - DAY, NOW + DAY, 99, 0) if each.history.now == NOW]
+        _, questions = split(shop, share=0.05, most=999, seed=0)
+        asked = [each.history for each in questions if each.history.now == NOW]
+        assert lessons
+        assert asked
+        for training in lessons + asked:
+            assert_same(training, served)
+
+    def test_before_the_first_click_of_who_comes_back(self) -> None:
+        served = history(features(a_long_past()))
+        assert len(served.item) > MAX_INTERACTIONS
+        assert not served.in_session.any()
+        shop = in_training([*a_long_past(), Interaction(NOW * SECOND, "l", 0, ITEMS[0], Kind.BUY)])
+        (lesson,) = next_orders(shop, NOW - 9 * DAY, NOW + DAY, 99, 0)
+        assert_same(lesson.history, served)
+        _, (question,) = split(shop, share=0.01, most=999, seed=0)
+        assert_same(question.history, served)
 
 
 def test_older_purchases_do_not_belong_to_the_visit() -> None:

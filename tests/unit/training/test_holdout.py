@@ -31,7 +31,7 @@ def test_a_session_that_goes_on_over_the_split_is_asked_about_only_after_it() ->
 
 
 def test_a_customer_who_came_before_is_asked_from_the_first_click_on() -> None:
-    rows = [("anna", 1, "a", 10), ("anna", 1, "b", 11), ("anna", 2, "c", 90), ("anna", 2, "d", 91)]
+    rows = [("anna", 1, "a", 10), ("anna", 1, "b", 11), ("anna", 2, "c", 9_000), ("anna", 2, "d", 9_001)]
     visits = from_frame(pd.DataFrame(rows, columns=["user", "session", "item", "time"]))
     _, questions = split(visits, share=0.5, most=10, seed=0)
     ids = [[visits.item_ids[i] for i in (*question.history.item, question.item)] for question in questions]
