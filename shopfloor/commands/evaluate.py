@@ -13,7 +13,7 @@ from shopfloor.commands.options import Config, check_target
 from shopfloor.output import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.progress import Progress
     from rich.table import Table
@@ -115,26 +115,22 @@ def evaluate(
 
     settings = LoadedSettings.read(config).settings
     models = WithOwn(MODELS, settings.training.own_models)
-    ks = sorted(set(k or [20]))
-    if ks[0] < 1:
-        raise BadInput(f"--k {ks[0]} makes no list; give 1 or more")
     for name in model:
         _one_of("--model", name, models)
     _one_of("--protocol", protocol, list(Protocol))
     if exclude is not None:
         _one_of("--exclude", exclude, list(Exclude))
-    for option, file in (("--json", json_file), ("--report", report)):
-        if file is not None:
-            check_target(option, file)
+    ks = _lengths(k)
+    _check_targets(("--json", json_file), ("--report", report))
     named, kind = parse_columns(columns), kind_named(target) if target else None
     source = read_source(
         Protocol(protocol), train, test, split, data, share, named, seed, kind, Exclude(exclude) if exclude else None
     )
-    task = source.task
+    task, cautions = source.task, source.cautions
     catalogue = Catalogue.read(items, named, task.train.item_ids) if items else None
     output = Output()
     output.note(f"{len(task.train):,} interactions with {task.train.n_items:,} items; {len(task):,} questions")
-    for note in source.notes:
+    for note in (*source.notes, *cautions):
         output.note(note)
     with output.progress() as progress:
         fit = partial(fit_for, task=task, seed=seed, target=kind, catalogue=catalogue, models=models)
@@ -146,14 +142,16 @@ def evaluate(
         page = render(compared(setting, answers, task, found, parts, ks[-1], seed))
     found += compared_with_last(answers, task, ks, seed) if compare else []
     found += all_sliced(answers, task, ks, parts, seed) if slices else []
-    rows = json.dumps({"rows": [row.as_document() for row in found]}, indent=1) + "\n"
+    document = {"rows": [row.as_document() for row in found]} | ({"cautions": cautions} if cautions else {})
+    rows = json.dumps(document, indent=1) + "\n"
     for file, text in ((report, page), (json_file, rows)):
         if file is not None:
             file.write_text(text, encoding="utf-8")
-    output.result({}, lambda console: console.print(_table(found)))
+    output.result({}, lambda console: console.print(_table(found, cautions)))
     if track:
         told = {"protocol": protocol, "learnt_from": source.learnt_from, "asked_about": source.asked_about}
         params = told | {"exclude": task.exclude, "target": target or "all", "seed": seed}
+        params |= {"cautions": " ".join(cautions)} if cautions else {}
         run = _tracked(settings, params, found, {PAGE: page, ROWS: rows}, now)
         output.note(f"logged to MLflow as run {run}")
 
@@ -188,11 +186,26 @@ def _one_of(option: str, given: str, known: Any) -> None:
         raise BadInput(f"{option} {given}: known are {', '.join(known)}")
 
 
-def _table(found: "list[Row]") -> "Table":
+def _lengths(given: list[int] | None) -> list[int]:
+    ks = sorted(set(given or [20]))
+    if ks[0] < 1:
+        raise BadInput(f"--k {ks[0]} makes no list; give 1 or more")
+    return ks
+
+
+def _check_targets(*targets: tuple[str, Path | None]) -> None:
+    for option, file in targets:
+        if file is not None:
+            check_target(option, file)
+
+
+def _table(found: "list[Row]", cautions: "Sequence[str]") -> "Table":
+    """The figures; what to be careful about stands below them, where a table alone is copied along."""
     from rich.table import Table
 
     sliced = any(row.slice for row in found)
-    table = Table("model", *(["slice"] if sliced else []), "metric")
+    caption = "\n".join(f"Caution: {text}" for text in cautions)
+    table = Table("model", *(["slice"] if sliced else []), "metric", caption=caption or None, caption_justify="left")
     for heading in ("value", "95 % interval", "n"):
         table.add_column(heading, justify="right")
     for row in found:

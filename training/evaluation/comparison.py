@@ -31,6 +31,8 @@ class Setting:
     """What a model is, in one sentence each."""
     notes: tuple[str, ...] = ()
     """Whole sentences that a reader needs to judge the figures."""
+    cautions: tuple[str, ...] = ()
+    """Whole sentences on why not to trust the figures as they are; they stand where nobody misses them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ p, ul { margin: .4rem 0 .8rem; max-width: 44rem; }
 .answer { background: var(--raised); border-left: 4px solid var(--c0); border-radius: 4px; padding: .8rem 1.1rem;
   margin: 1.2rem 0; font-size: 1.08rem; }
 .answer p { margin: .3rem 0; }
+.caution { border-left: 4px solid var(--c1); padding: .2rem 1.1rem; margin: .6rem 0; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding-bottom: .3rem; }
 th, td { text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--grid); vertical-align: top; }

@@ -53,18 +53,24 @@ def read_task(
     protocol says. ``held_out``: whether the test file was taken out of customers' histories; by default so for
     ``users``, as published data sets are cut. NotFound or BadInput when a file does not fit.
     """
-    train_frame = read_training(protocol, train, columns)
-    if protocol is Protocol.SESSIONS:
-        if has_columns(test, columns.get(PREFIX, PREFIX), columns.get(LABEL, LABEL)):
-            asked = read_file(test, columns, (PREFIX, LABEL), ())
-            return _prefix_task(shuffled(from_frame(train_frame), seed), asked, exclude or Exclude.NONE)
-        asked = _read_named(test, columns, (SESSION, ITEM), (USER, TIME, EVENT, MARKET))
-    else:
-        timed = (TIME,) if train_frame[TIME].any() else ()
-        asked = read_file(test, columns, (USER, ITEM), (*timed, EVENT))
+    known, asked = read_rows(protocol, train, test, columns)
     if held_out is None:
         held_out = protocol is Protocol.USERS
-    return replace(task_of(protocol, train_frame, asked, seed, target, exclude), held_out=held_out)
+    return replace(task_of(protocol, known, asked, seed, target, exclude), held_out=held_out)
+
+
+def read_rows(
+    protocol: Protocol, train: Path, test: Path, columns: Mapping[str, str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of a training and of a test file, as ``protocol`` needs them."""
+    known = read_training(protocol, train, columns)
+    if protocol is Protocol.SESSIONS:
+        if has_columns(test, columns.get(PREFIX, PREFIX), columns.get(LABEL, LABEL)):
+            return known, read_file(test, columns, (PREFIX, LABEL), ())
+        return known, _read_named(test, columns, (SESSION, ITEM), (USER, TIME, EVENT, MARKET))
+    # Times of the test file alone tell nothing: those of a training file without any count from 0.
+    timed = (TIME,) if known[TIME].any() and has_columns(train, columns.get(TIME, TIME)) else ()
+    return known, read_file(test, columns, (USER, ITEM), (*timed, EVENT))
 
 
 def read_training(protocol: Protocol, path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
@@ -89,6 +95,8 @@ def task_of(
 ) -> Task:
     """The questions of ``protocol`` from rows to learn from and rows of what happened next."""
     if protocol is Protocol.SESSIONS:
+        if PREFIX in asked:
+            return _prefix_task(shuffled(from_frame(train), seed), asked, exclude or Exclude.NONE)
         return _session_task(train, asked, exclude or Exclude.NONE, target, seed)
     default = Exclude.NONE if protocol is Protocol.BASKETS else Exclude.SEEN
     return _user_task(train, _of_kind(asked, target), exclude or default, seed)

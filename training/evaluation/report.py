@@ -26,6 +26,7 @@ def render(comparison: Comparison) -> str:
         f"<h1>{escape(title)}</h1>",
         f'<p class="quiet">Made on {comparison.setting.made_at.astimezone(UTC):%d %B %Y, %H:%M} UTC.</p>',
         f'<div class="answer">{"".join(f"<p>{escape(text)}</p>" for text in answer(comparison))}</div>',
+        *(f'<p class="caution"><strong>Caution.</strong> {escape(text)}</p>' for text in comparison.setting.cautions),
         *_setting(comparison),
         *_accuracy(comparison),
         *_differences(comparison),

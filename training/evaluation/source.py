@@ -3,15 +3,16 @@
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from feature_repo.activity import Kind
 from feature_repo.errors import BadInput
+from training.evaluation.cautions import leaks, options_without_effect
 from training.evaluation.comparison import Setting
-from training.evaluation.protocol import Protocol, read_task
+from training.evaluation.protocol import Protocol, read_rows, task_of
 from training.evaluation.task import Exclude, Task
 from training.evaluation.temporal import read_split
 from training.evaluation.wording import QUESTIONS, REMOVED, moment
@@ -24,13 +25,15 @@ _YEAR_SECONDS: Final = 31_536_000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The questions; ``notes``: whole sentences on what was done to the data for them."""
+    """The questions; whole sentences on what was done to the data for them (``notes``), and on what there is to be
+    careful about in the figures (``cautions``)."""
 
     task: Task
     protocol: Protocol
     learnt_from: str
     asked_about: str
     notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
 
     def setting(self, models: Mapping[str, str], now: datetime) -> Setting:
         """What a report says of the data; ``models``: what each is, in a sentence."""
@@ -50,6 +53,7 @@ class Source:
             made_at=now,
             models=models,
             notes=(REMOVED[self.task.exclude], *self.notes),
+            cautions=self.cautions,
         )
 
 
@@ -81,10 +85,12 @@ def read_source(
         raise BadInput("give --data FILE, which is cut in time, or --train FILE and --test FILE, which are cut already")
     if split == HELD_OUT and protocol is Protocol.SESSIONS:
         raise BadInput(f"--split {HELD_OUT}: sessions are asked about as a whole; leave --split out")
-    task = read_task(
-        protocol, train, test, columns, seed, target, exclude, None if split is None else split == HELD_OUT
-    )
-    return Source(task, protocol, train.name, test.name)
+    held_out = protocol is Protocol.USERS if split is None else split == HELD_OUT
+    known, asked = read_rows(protocol, train, test, columns)
+    unused = tuple(options_without_effect(protocol, known, asked, target, exclude))
+    flattering = tuple(leaks(protocol, known, asked, held_out))
+    task = replace(task_of(protocol, known, asked, seed, target, exclude), held_out=held_out)
+    return Source(task, protocol, train.name, test.name, cautions=unused + flattering)
 
 
 def _cut_in_time(

@@ -11,6 +11,7 @@ import pandas as pd
 
 from feature_repo.activity import Kind
 from feature_repo.errors import BadInput
+from training.evaluation.cautions import options_without_effect
 from training.evaluation.protocol import Protocol, read_training, task_of
 from training.evaluation.task import Exclude, Task
 from training.interactions import SESSION, TIME, USER
@@ -51,6 +52,8 @@ def read_split(
     if train.empty or asked.empty:
         part = "before" if train.empty else "after"
         raise BadInput(f"{data}: nothing to use lies {part} the cut at {share} of its time; give another --share")
+    # Both parts have the same columns, so that an option works for both or is refused.
+    list(options_without_effect(protocol, train, asked, target, exclude))
     return TemporalSplit(task_of(protocol, train, asked, seed, target, exclude), moment, left_out)
 
 

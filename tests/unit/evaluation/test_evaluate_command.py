@@ -19,9 +19,9 @@ from training.registry import MODEL
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
     train, test = tmp_path / "train.parquet", tmp_path / "test.parquet"
-    clicks = [(s, item, 100 * s + place) for s in range(30) for place, item in enumerate(("a", "b", "c"))]
-    pd.DataFrame(clicks, columns=["SessionId", "ItemId", "Time"]).to_parquet(train)
-    pd.DataFrame(clicks[:9], columns=["SessionId", "ItemId", "Time"]).to_parquet(test)
+    clicks = [(s, item, 100 * s + place) for s in range(33) for place, item in enumerate(("a", "b", "c"))]
+    pd.DataFrame(clicks[:90], columns=["SessionId", "ItemId", "Time"]).to_parquet(train)
+    pd.DataFrame(clicks[90:], columns=["SessionId", "ItemId", "Time"]).to_parquet(test)
     return train, test
 
 
@@ -94,6 +94,41 @@ def test_one_file_is_cut_in_time_and_explained_on_a_page(files: tuple[Path, Path
     rows = json.loads(out.read_text())["rows"]
     assert {row["n"] for row in rows if row["metric"] == "hr"} == {18}  # 9 of the 30 sessions begin after the cut
     assert not any("slice" in row for row in rows)
+
+
+@pytest.fixture
+def shared(files: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
+    """The training file also has the first of the three test sessions."""
+    train, test = (pd.read_parquet(file) for file in files)
+    leaky = tmp_path / "leaky.parquet"
+    pd.concat([train, test[:3]]).to_parquet(leaky)
+    return leaky, files[1]
+
+
+def test_what_makes_figures_flatter_stands_beside_them_everywhere(shared: tuple[Path, Path], tmp_path: Path) -> None:
+    config, page, out = (tmp_path / name for name in ("shopfloor.toml", "page.html", "rows.json"))
+    config.write_text('data = "shop"\n')
+    more = ("--report", str(page), "--json", str(out), "--track", "--config", str(config))
+    result = CliRunner().invoke(app, arguments(*shared, "--model", "popular", *more), catch_exceptions=False)
+    caution = "1 of the 3 test sessions have an id that the training file has too, 1 of them with the same clicks"
+    client = open_client(f"sqlite:///{tmp_path}/shop/mlflow.db")
+    (run,) = client.search_runs([client.get_experiment_by_name(MODEL).experiment_id])
+    for place in (
+        result.stderr,
+        " ".join(result.stdout.split()),
+        page.read_text(),
+        json.loads(out.read_text())["cautions"][0],
+        run.data.params["cautions"],
+    ):
+        assert caution in place
+
+
+def test_no_file_of_figures_warns_of_nothing(files: tuple[Path, Path], tmp_path: Path) -> None:
+    page, out = tmp_path / "page.html", tmp_path / "rows.json"
+    more = ("--model", "popular", "--report", str(page), "--json", str(out))
+    result = CliRunner().invoke(app, arguments(*files, *more), catch_exceptions=False)
+    assert "Caution" not in result.output + page.read_text()
+    assert set(json.loads(out.read_text())) == {"rows"}
 
 
 def test_an_evaluation_is_logged_beside_the_trainings(files: tuple[Path, Path], tmp_path: Path) -> None:
