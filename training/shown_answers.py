@@ -11,11 +11,9 @@ from typing import Final, NamedTuple, Self
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 
-from training.folds import VISIT_GAP
 from training.interactions import Codes, History, Interactions, Ints, Longs
-from training.past import remembered
+from training.past import Past
 
 PLACEMENTS: Final = ("home", "search-empty", "email")
 """Their answers stand for a customer's history alone, which is what the rankers are asked with."""
@@ -30,7 +28,7 @@ NEVER: Final = np.iinfo(np.int64).max
 _ANSWERS: Final = """
 WITH shown AS (
     SELECT recommendation_id, any_value(customer_key) AS customer, any_value(epoch_us(shown_at)) AS time_us,
-           any_value(items) AS items
+           any_value(market) AS market, any_value(items) AS items
     FROM read_parquet($exposures, hive_partitioning = true, union_by_name = true)
     WHERE list_contains($placements, placement) AND len(items) > 1 AND epoch_us(shown_at) < $until
     GROUP BY recommendation_id
@@ -51,14 +49,14 @@ WITH shown AS (
     SELECT answers.* FROM answers SEMI JOIN acted USING (recommendation_id) SEMI JOIN customers USING (customer)
     ORDER BY hash(recommendation_id), recommendation_id LIMIT $most
 ), slots AS (
-    SELECT recommendation_id, customer, time_us, unnest(items) AS slot FROM chosen
+    SELECT recommendation_id, customer, time_us, market, unnest(items) AS slot FROM chosen
 )
 SELECT dense_rank() OVER (ORDER BY time_us, slots.recommendation_id) - 1 AS answer,
-       user_code, time_us // 1_000_000 AS time,
-       coalesce(item_code, -1) AS item,
+       user_code, time_us // 1_000_000 AS time, coalesce(market_code, -1) AS market, coalesce(item_code, -1) AS item,
        coalesce(touched, $never) AS touched, coalesce(bought, $never) AS bought
 FROM slots
 JOIN customers USING (customer)
+LEFT JOIN markets USING (market)
 LEFT JOIN vocabulary ON vocabulary.item_id = slot.item_id
 LEFT JOIN acted ON acted.recommendation_id = slots.recommendation_id AND acted.item_id = slot.item_id
 ORDER BY answer, slot.position
@@ -69,14 +67,16 @@ ORDER BY answer, slot.position
 class ShownAnswers:
     """n answers with m items in all, oldest first, the items of each in the order of their places.
 
-    ``user`` int32 [n]; ``time`` int64 [n], seconds since 1970 UTC; the items of answer i are
-    ``item[start[i]:start[i + 1]]``, int32, -1 where the vocabulary lacks them. ``touched`` int64 [m] is when
-    the customer first did anything with each, buying included, and ``bought`` int64 [m] when they first bought it, in
-    seconds since 1970 UTC, NEVER where they did not. ``start`` int64 [n + 1].
+    ``user`` int32 [n]; ``time`` int64 [n], seconds since 1970 UTC; ``market`` int32 [n], -1 where the question named
+    none or one that is not known; the items of answer i are ``item[start[i]:start[i + 1]]``, int32, -1 where the
+    vocabulary lacks them. ``start`` int64 [n + 1]. ``touched`` int64 [m] is when the customer first did anything with
+    each item, buying included, and ``bought`` int64 [m] when they first bought it, in seconds since 1970 UTC, NEVER
+    where they did not.
     """
 
     user: Ints
     time: Longs
+    market: Ints
     start: Longs
     item: Ints
     touched: Longs
@@ -85,7 +85,7 @@ class ShownAnswers:
     @classmethod
     def none(cls) -> Self:
         nothing, never = np.empty(0, np.int32), np.empty(0, np.int64)
-        return cls(nothing, never, np.zeros(1, np.int64), nothing, never, never)
+        return cls(nothing, never, nothing, np.zeros(1, np.int64), nothing, never, never)
 
     def __len__(self) -> int:
         return len(self.user)
@@ -107,7 +107,8 @@ def read_shown(
 
     An action is an event that names the answer and the item, within ATTRIBUTED of the answer; one whose consent
     withholds personalisation is none. ``training/logged_answers.py`` counts its rewards in the same way.
-    ``connection`` holds the tables ``customers``, ``logins`` and ``vocabulary`` of ``training/dataset.py``.
+    ``connection`` holds the tables ``customers``, ``logins``, ``markets`` and ``vocabulary`` of
+    ``training/dataset.py``.
     """
     if not exposures:
         return ShownAnswers.none()
@@ -126,6 +127,7 @@ def read_shown(
     return ShownAnswers(
         user=np.ma.getdata(columns["user_code"])[opens].astype(np.int32),
         time=np.ma.getdata(columns["time"])[opens].astype(np.int64),
+        market=np.ma.getdata(columns["market"])[opens].astype(np.int32),
         start=np.append(opens, len(answer)).astype(np.int64),
         item=np.ma.getdata(columns["item"]).astype(np.int32),
         touched=np.ma.getdata(columns["touched"]).astype(np.int64),
@@ -143,12 +145,10 @@ def lists_between(
     yet; an answer shown shortly before is judged by less. Answers without both a right and a wrong item are left out.
     """
     acted = shown.touched if visiting else shown.bought
-    order = np.lexsort((interactions.time, interactions.user))
-    start = np.searchsorted(interactions.user[order], np.arange(interactions.n_users + 1))
+    past = Past.of(interactions)
     lists = []
     for number in np.flatnonzero((shown.time >= cut) & (shown.time < until)).tolist():
-        rows = order[start[shown.user[number]] : start[shown.user[number] + 1]]
-        history = _history(interactions, rows, int(shown.time[number]))
+        history = past.at(int(shown.user[number]), int(shown.time[number]), int(shown.market[number]))
         if bool(history.in_session.any()) is not visiting:
             continue
         slots = slice(shown.start[number], shown.start[number + 1])
@@ -157,13 +157,3 @@ def lists_between(
         if label.any() and not label.all():
             lists.append(ShownList(history, shown.item[slots][known], np.flatnonzero(known).astype(np.int32), label))
     return lists
-
-
-def _history(interactions: Interactions, rows: npt.NDArray[np.int64], now: int) -> History:
-    """What online features knew of a customer, whose interactions stand in ``rows`` by time, before ``now``."""
-    rows = rows[interactions.time[rows] < now]
-    known = remembered(interactions.item[rows], interactions.kind[rows], interactions.time[rows])
-    pauses = np.diff(np.append(known.time, now))
-    in_session = np.logical_and.accumulate(pauses[::-1] <= VISIT_GAP)[::-1]
-    market = int(interactions.market[rows[-1]]) if len(rows) else -1
-    return History(known.item, known.kind, known.time, in_session, market, now)

@@ -113,6 +113,16 @@ class TestReading:
         (found,) = lists_between(data.shown, data.interactions, 0, NOON_SECONDS + 999, visiting=True)
         assert found.place.tolist() == [1, 2]
 
+    def test_the_market_is_that_of_the_question(self, tmp_path: Path) -> None:
+        """As in the service, whichever one the customer acted in before."""
+        names = {"r1": "CH", "r2": "DE", "r3": None, "r4": "nowhere"}
+        answers = [an_answer(2, "c", "b", "a", name=name, market=market) for name, market in names.items()]
+        clicks = [clicked(2.5, "a", name) for name in names]
+        data = read(tmp_path, answers, *VISIT, an_event(-90, "c", market="CH"), *clicks)
+        found = lists_between(data.shown, data.interactions, 0, NOON_SECONDS + 999, visiting=True)
+        markets = (*data.interactions.markets, None)
+        assert [markets[each.history.market] for each in found] == ["CH", "DE", None, None]
+
     def test_what_came_without_consent_is_right_in_no_list(self, tmp_path: Path) -> None:
         """It is neither enough for an answer to be read, nor the right one where another click was."""
         answers = [an_answer(2, "c", "b", "a"), an_answer(2, "c", "b", "a", name="r2")]
