@@ -18,7 +18,7 @@ from feature_repo.errors import BadInput
 from training.holdout import Question, split
 from training.interactions import History, Interactions, Ints
 from training.next_order import next_orders
-from training.past import remembered
+from training.past import Past
 
 HOME: Final = "home"
 RETURNING: Final = "home/returning"
@@ -121,12 +121,10 @@ def _baskets(interactions: Interactions, cut: int, most: int, seed: int) -> tupl
 
     Only of visits that began at ``cut`` or later. What was put in within one second went in in random order.
     """
-    rng = np.random.default_rng(seed)
+    rng, past = np.random.default_rng(seed), Past.of(interactions)
     put = np.isin(interactions.kind, (Kind.CART, Kind.BUY))
     opens = np.searchsorted(interactions.session, np.arange(interactions.n_sessions + 1))
     later = np.flatnonzero((interactions.time[opens[:-1]] >= cut) & (np.add.reduceat(put, opens[:-1]) > 1))
-    by_user = np.lexsort((interactions.time, interactions.user))
-    user_start = np.searchsorted(interactions.user[by_user], np.arange(interactions.n_users + 1))
     cart, together = [], []
     for visit in np.sort(rng.permutation(later)[:most]).tolist():
         rows = np.arange(opens[visit], opens[visit + 1])
@@ -135,12 +133,9 @@ def _baskets(interactions: Interactions, cut: int, most: int, seed: int) -> tupl
         items, first = np.unique(interactions.item[rows[putting]], return_index=True)
         if len(items) < 2:
             continue
-        so_far = rows[: putting[np.sort(first)][rng.integers(1, len(items))]]
-        user = interactions.user[rows[0]]
-        own = by_user[user_start[user] : user_start[user + 1]]
-        past = own[interactions.time[own] < interactions.time[rows[0]]]
-        history = _during(interactions, past, so_far)
-        held = interactions.item[so_far[put[so_far]]]
+        until = putting[np.sort(first)][rng.integers(1, len(items))]
+        history = _during(past, rows[:until], int(interactions.time[rows[until]]))
+        held = interactions.item[rows[:until][put[rows[:until]]]]
         cart.append(Asked(history, np.setdiff1d(items, held).astype(np.int32), visit, held))
         item = int(rng.choice(items))
         about = _about(item, Kind.CART, history)
@@ -148,14 +143,15 @@ def _baskets(interactions: Interactions, cut: int, most: int, seed: int) -> tupl
     return cart, together
 
 
-def _during(interactions: Interactions, past: npt.NDArray[np.int64], visit: npt.NDArray[np.int64]) -> History:
-    """What online features know of a customer from before a visit, and the visit so far."""
-    item, kind, time = remembered(interactions.item[past], interactions.kind[past], interactions.time[past])
-    return History(
-        item=np.concatenate([item, interactions.item[visit]]),
-        kind=np.concatenate([kind, interactions.kind[visit]]),
-        time=np.concatenate([time, interactions.time[visit]]),
-        in_session=np.arange(len(item) + len(visit)) >= len(item),
-        market=int(interactions.market[visit[-1]]),
-        now=int(interactions.time[visit[-1]]),
+def _during(past: Past, visit: npt.NDArray[np.int64], now: int) -> History:
+    """What online features know at ``now``, and what of this second is in the visit so far."""
+    interactions = past.interactions
+    known = past.at(int(interactions.user[visit[0]]), now, int(interactions.market[visit[0]]))
+    lines = visit[interactions.time[visit] == now]
+    return replace(
+        known,
+        item=np.concatenate([known.item, interactions.item[lines]]),
+        kind=np.concatenate([known.kind, interactions.kind[lines]]),
+        time=np.concatenate([known.time, interactions.time[lines]]),
+        in_session=np.concatenate([known.in_session, np.ones(len(lines), np.bool_)]),
     )
