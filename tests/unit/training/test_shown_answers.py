@@ -12,11 +12,14 @@ import pytest
 
 from ingestion.contracts.tables import EXPOSURES_SCHEMA
 from tests.unit.training.lake_files import NOON, an_event, write_events
+from training import blend
 from training.candidates.candidate import CandidateModel
 from training.candidates.popular import Popular
 from training.dataset import END, Dataset, read_dataset
 from training.folds import in_visits
-from training.ranker import RankerSettings, shown_rows
+from training.holdout import split
+from training.lessons import Subject, lessons
+from training.ranker import RankerSettings, Rows, shown_rows
 from training.ranking_features import Signals, feature_names
 from training.shown_answers import lists_between
 from training.trees import Trees
@@ -170,6 +173,32 @@ class TestReading:
 
     def test_a_shop_without_exposures_has_none(self, tmp_path: Path) -> None:
         assert len(read_dataset(write_events(tmp_path, *VISIT)).shown) == 0
+
+
+def test_what_is_asked_in_the_hold_out_teaches_nobody_before(tmp_path: Path) -> None:
+    """Every answer before the hold-out was clicked at once, and its last item bought in the hold-out."""
+    events, answers = [], []
+    for number in range(60):
+        customer, name = {"user_id": f"c{number}"}, f"r{number}"
+        start = 60 * number
+        events += [
+            an_event(start, "abcd"[number % 4], **customer),
+            an_event(start + 1, "abcd"[-number % 4], **customer),
+        ]
+        answers.append(an_answer(start + 2, *"abcd", name=name, customer_key=f"u:c{number}"))
+        events.append(clicked(start + 3, "b", name) | customer)
+        events.append(clicked(start + 3 * DAY, "d", name, "purchase") | customer)
+    data = read(tmp_path, answers, *events)
+    earlier, questions = split(data.interactions, share=0.5, most=2000, seed=1)
+    assert data.interactions.item_ids[questions[-1].item] == "d"
+    subject = Subject.of(blend.VISIT, {"popular": 1.0})
+    found = lessons(
+        earlier, [subject], lambda past, names: {name: Popular.fit(past) for name in names},
+        dict.fromkeys((blend.VISIT, blend.ORDER), RankerSettings()), 0, 1, data.shown,
+    )  # fmt: skip
+    rows = Rows.joined(found[subject])
+    assert len(rows.group) > 5
+    assert rows.label.reshape(-1, 4).tolist() == [[0, 1, 0, 0]] * len(rows.group)
 
 
 def test_rows_tell_what_sources_say_of_each_shown_item(tmp_path: Path) -> None:
