@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from training.candidates.candidate import CandidateModel, Candidates, propose_all
 from training.evaluation.bootstrap import Interval, coverage, draw_means, interval
@@ -54,22 +55,23 @@ def answer(
 ) -> Answers:
     """Ask the model for the best ``k`` items of every question, the excluded ones removed, BATCH questions at a time.
 
-    ``answered`` is told how many questions each batch had.
+    ``answered`` is told how many questions each batch had. One thread of BLAS, as where models are fitted.
     """
     shown = np.full((len(task), k), _EMPTY, np.int32)
     hits = np.zeros((len(task), k), np.bool_)
     n_relevant = np.empty(len(task), np.int32)
     start = 0
-    for questions in task.batches(BATCH):
-        most = k + max(len(question.excluded) for question in questions)
-        proposed = propose_all(model, [question.history for question in questions], most)
-        for i, (question, candidates) in enumerate(zip(questions, proposed, strict=True), start):
-            best = _best(candidates, question, k)
-            shown[i, : len(best)] = best
-            hits[i, : len(best)] = np.isin(best, question.relevant)
-            n_relevant[i] = len(question.relevant)
-        start += len(questions)
-        answered(len(questions))
+    with threadpool_limits(1, "blas"):
+        for questions in task.batches(BATCH):
+            most = k + max(len(question.excluded) for question in questions)
+            proposed = propose_all(model, [question.history for question in questions], most)
+            for i, (question, candidates) in enumerate(zip(questions, proposed, strict=True), start):
+                best = _best(candidates, question, k)
+                shown[i, : len(best)] = best
+                hits[i, : len(best)] = np.isin(best, question.relevant)
+                n_relevant[i] = len(question.relevant)
+            start += len(questions)
+            answered(len(questions))
     return Answers(name, shown, hits, n_relevant)
 
 

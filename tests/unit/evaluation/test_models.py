@@ -1,12 +1,17 @@
 """What a model of an evaluation is told: the training part, and how it will be asked."""
 
 from pathlib import Path
+from typing import ClassVar, Self
 
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from training.candidates.candidate import NONE, Candidates
+from training.evaluation.evaluation import answer
 from training.evaluation.protocol import Protocol
 from training.evaluation.source import read_source
+from training.interactions import History, Interactions
 from training.models import fit_for
 from training.ranked import Ranked
 
@@ -56,3 +61,41 @@ def test_baskets_come_later_unless_told_otherwise(tmp_path: Path) -> None:
 
 def test_files_without_times_have_nothing_to_be_within(tmp_path: Path) -> None:
     assert not within(files(tmp_path, 2, timed=False))
+
+
+class Counting:
+    """Notes how many threads BLAS may use while it is fitted and while it is asked."""
+
+    name: ClassVar[str] = "counting"
+    threads: ClassVar[list[int]] = []
+
+    @classmethod
+    def fit(cls, interactions: Interactions, seed: int = 0) -> Self:
+        cls.note()
+        return cls()
+
+    def propose(self, history: History, n: int) -> Candidates:
+        self.note()
+        return NONE
+
+    def because(self, history: History, item: int) -> int | None:
+        return None
+
+    def save(self, folder: Path) -> None: ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        return cls()
+
+    @classmethod
+    def note(cls) -> None:
+        cls.threads += [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def test_figures_do_not_depend_on_the_number_of_cores(tmp_path: Path) -> None:
+    """Sums of several threads come in another order: of a graph filter, other lists."""
+    task = read_source(Protocol.USERS, *files(tmp_path, 9), None, None, 0.1, {}).task
+    with threadpool_limits(2, "blas"):
+        model = fit_for("counting", task, seed=1, models={"counting": Counting})
+        answer("counting", model, task, k=2)
+    assert set(Counting.threads) == {1}
