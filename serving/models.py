@@ -93,7 +93,10 @@ class ModelFollower:
         slot = self._slot
         try:
             version = await asyncio.to_thread(self._registry.version_of, CHAMPION)
-            if version is None or not self._due(version):
+            if version is None:
+                self._without_champion()
+                return
+            if not self._due(version):
                 return
             model = slot.held(version) or await self._prepared(version)
             if model is not slot.current:
@@ -122,6 +125,13 @@ class ModelFollower:
             self._metrics.model_refused.inc()
             raise
         return ServedModel(bundle, self._catalogue.align(bundle.item_index), drift)
+
+    def _without_champion(self) -> None:
+        """A new shop has none yet; where one answers, somebody deleted its alias or its version."""
+        if self._slot.current is None:
+            self._slot.problem = None
+        else:
+            self._tell("the registry names no champion any more; shopfloor rollback or shopfloor promote sets one")
 
     def _due(self, version: str) -> bool:
         """A refused version is tried again only now and then: somebody may have restored its files."""

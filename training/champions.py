@@ -4,7 +4,7 @@ Nothing here needs a bundle or MLflow, so that a rollback is done within a secon
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -17,6 +17,8 @@ CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 MANIFEST_TAG: Final = "shopfloor.manifest_sha256"
 CHAMPIONS_TAG: Final = "shopfloor.champions"
+FORCED_TAG: Final = "shopfloor.forced"
+OVERRULED_TAG: Final = "shopfloor.overruled"
 KEPT_CHAMPIONS: Final = 30
 LONGEST_TAG: Final = 5000
 """Characters that MLflow keeps of a model's tag."""
@@ -32,6 +34,8 @@ class Promotion:
     at: str
     """RFC 3339, UTC."""
     why: str
+    forced: bool = False
+    """Whether the gate was passed by; what it had against the version stands behind ``why``."""
 
 
 class Champions:
@@ -44,13 +48,14 @@ class Champions:
         return self._store.version_of(MODEL, alias)
 
     def history(self) -> list[Promotion]:
-        """The champions up to the present one, oldest first; a champion set by other means is the last entry."""
+        """The champions up to the present one, oldest first; a champion set by other means is the last entry.
+
+        Where somebody deleted the champion, its alias or itself, the last entry is that one.
+        """
         champion = self.version_of(CHAMPION)
-        if champion is None:
-            return []
         tag = self._store.model_tags(MODEL).get(CHAMPIONS_TAG, "[]")
         history = [Promotion(**line) for line in json.loads(tag)]
-        if not history or history[-1].version != champion:
+        if champion is not None and (not history or history[-1].version != champion):
             history.append(self._promotion(champion, "alias set outside Shopfloor"))
         return history
 
@@ -59,25 +64,31 @@ class Champions:
         self.digest(version)
         self._store.set_alias(MODEL, CHALLENGER, version)
 
-    def promote(self, version: str, why: str = "", tags: Mapping[str, str] | None = None) -> None:
+    def promote(self, version: str, why: str = "", overruled: Sequence[str] | None = None) -> None:
         """Make a version the champion and remember it; the one before stays for ``rollback``.
 
-        ``tags`` are kept with the version.
+        ``overruled`` is what the gate had against a version that was forced, kept in full with the version; None for
+        one that was not.
         """
         self.digest(version)
         history = self.history()
-        for key, value in (tags or {}).items():
-            self._store.set_version_tag(MODEL, version, key, value)
+        forced = overruled is not None
+        if overruled is not None:
+            self._store.set_version_tag(MODEL, version, FORCED_TAG, why)
+            self._store.set_version_tag(MODEL, version, OVERRULED_TAG, json.dumps(overruled))
+            why += f" (against the gate: {'; '.join(overruled)})" if overruled else ""
         # The alias first: should we die in between, the history is mended from it.
         self._store.set_alias(MODEL, CHAMPION, version)
         if not history or history[-1].version != version or why:
-            self._remember([*history, self._promotion(version, why)])
+            self._remember([*history, self._promotion(version, why, forced)])
 
     def rollback(self) -> str:
-        """Make the champion before the present one champion again, and return it; Conflict when there is none."""
-        history = self.history()
-        present = history[-1].version if history else None
-        before = list(history)
+        """Make the champion before the present one champion again, and return it; Conflict when there is none.
+
+        Where somebody deleted the champion, the last one that is still there.
+        """
+        present = self.version_of(CHAMPION)
+        before = self.history()
         while before and (before[-1].version == present or self._store.tags(MODEL, before[-1].version) is None):
             before.pop()
         if not before:
@@ -86,6 +97,10 @@ class Champions:
         self._remember(before)
         self._store.set_alias(MODEL, CHAMPION, before[-1].version)
         return before[-1].version
+
+    def overruled(self, version: str) -> list[str]:
+        """What the gate had against a version when it was last forced; empty for one that never was."""
+        return list(json.loads((self._store.tags(MODEL, version) or {}).get(OVERRULED_TAG, "[]")))
 
     def digest(self, version: str) -> str:
         """The SHA-256 of a version's manifest; NotFound for no version, BadInput for one that is not ours."""
@@ -96,8 +111,9 @@ class Champions:
             raise BadInput(f"model version {version} was not registered by Shopfloor: it has no tag {MANIFEST_TAG}")
         return tags[MANIFEST_TAG]
 
-    def _promotion(self, version: str, why: str) -> Promotion:
-        return Promotion(version, self._clock().astimezone(UTC).isoformat(timespec="seconds"), why[:LONGEST_WHY])
+    def _promotion(self, version: str, why: str, forced: bool = False) -> Promotion:
+        at = self._clock().astimezone(UTC).isoformat(timespec="seconds")
+        return Promotion(version, at, why[:LONGEST_WHY], forced)
 
     def _remember(self, history: list[Promotion]) -> None:
         kept = history[-KEPT_CHAMPIONS:]

@@ -33,7 +33,7 @@ UNFINISHED: Final = ".training-"
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A registered version. ``promoted``: it is the first one ever, so it was made champion at once."""
+    """A registered version. ``promoted``: there was no champion, so it was made champion at once."""
 
     version: str
     promoted: bool
@@ -66,9 +66,9 @@ def train(
     """Fit every model, compare, write the bundle, register it and make it challenger.
 
     ``folder`` holds the lock and, while this runs, the unfinished bundle. Registering is the last step, so a training
-    that is killed leaves no version. Raises Misconfigured when a model's setting does not fit, Conflict when another
-    training runs, BadInput when there is no data, and with ``if_new`` NothingNew when the newest version has learnt
-    from the same interactions already.
+    that is killed leaves no version or a whole one. Raises Misconfigured when a model's setting does not fit, Conflict
+    when another training runs, BadInput when there is no data, and with ``if_new`` NothingNew when the newest version
+    has learnt from the same interactions already.
     """
     in_force = ModelSettings.of(settings)
     folder.mkdir(parents=True, exist_ok=True)
@@ -106,14 +106,18 @@ def train(
         )
         version = _register(bundle, manifest, dataset, rehearsal, registry, progress)
         if champion.version is None:
-            registry.promote(version, "the first version")
+            registry.promote(version, "there was no champion" if registry.champions() else "the first version")
     return Trained(version, champion.version is None, manifest, rehearsal.comparison, dataset.left_out)
 
 
 def up_to_date(dataset: Dataset, registry: ModelRegistry, settings: TrainingSettings) -> str | None:
-    """The version that learnt from these very interactions with these settings already, None where there is none."""
-    version = registry.version_of(CHALLENGER) or registry.version_of(CHAMPION)
-    if version is not None:
+    """The version that learnt from these very interactions with these settings already, None where there is none.
+
+    None without a champion too: a first training that was killed may have left a challenger that nobody promotes.
+    """
+    champion = registry.version_of(CHAMPION)
+    version = registry.version_of(CHALLENGER) or champion
+    if version is not None and champion is not None:
         with suppress(Corrupt, NotFound):
             manifest = registry.manifest(version)
             told = {name: value for name, value in manifest.settings.items() if name != COMPARED_WITH}
@@ -190,6 +194,7 @@ def _register(
     }
     if rehearsal.report is not None:
         documents[REPORT] = rehearsal.report
+    registry.end_killed_trainings()
     version = registry.register(bundle, manifest.metrics, _params(manifest), figures, documents)
     registry.challenge(version)
     progress("register", 1, 1)

@@ -3,7 +3,6 @@
 It judges what the training measured and the manifest keeps, so it asks no model anything.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -18,8 +17,6 @@ from training.settings import GateSettings
 
 COMPARED_WITH: Final = "compared_with"
 """The manifest's setting that names the champion a version was compared with when it was trained."""
-FORCED_TAG: Final = "shopfloor.forced"
-OVERRULED_TAG: Final = "shopfloor.overruled"
 METRICS: Final = (f"hr_{K}", f"mrr_{K}")
 ORDER_METRICS: Final = (f"recall_{K}", f"ndcg_{K}")
 POPULAR: Final = "popular"
@@ -84,7 +81,7 @@ def promote(
     """Make ``version`` (a number or ``challenger``) champion and return its number; Refused with the gate's reasons.
 
     ``force`` passes the gate and needs ``why``; both, and what was overruled, are recorded with the registry's
-    champions and as tags of the version.
+    champions and as tags of the version. Nothing happens, and nothing is recorded, when it is the champion already.
     """
     if force and not why.strip():
         raise BadInput("--force needs --why TEXT: whoever reads the champions' history will want to know")
@@ -93,14 +90,13 @@ def promote(
     if version == champion:
         return version
     manifest = registry.manifest(version)
-    found = objections(manifest, champion, margin, gate) if champion is not None else []
+    standing = champion or _deleted_champion(registry, manifest)
+    found = objections(manifest, standing, margin, gate) if standing is not None else []
     reasons = [objection.reason for objection in found]
     if found and not force:
         documents = [objection.document() for objection in found]
         raise Refused(f"version {version} is not promoted: {'; '.join(reasons)}", version=version, reasons=documents)
-    overruled = f" (against the gate: {'; '.join(reasons)})" if reasons else ""
-    tags = {FORCED_TAG: why, OVERRULED_TAG: json.dumps(reasons)} if force else {}
-    registry.promote(version, why + overruled, tags)
+    registry.promote(version, why, reasons if force else None)
     return version
 
 
@@ -112,6 +108,13 @@ def doubts(manifest: Manifest, gate: GateSettings) -> list[str]:
         for figure in figures
         if figure.difference < -gate.slice_loss <= figure.high
     ]
+
+
+def _deleted_champion(registry: ModelRegistry, manifest: Manifest) -> str | None:
+    """The last champion, where somebody deleted it and the version was compared with it: what was measured holds."""
+    history = registry.champions()
+    last = history[-1].version if history else None
+    return last if last == manifest.settings.get(COMPARED_WITH) else None
 
 
 def _compared(manifest: Manifest, margin: float) -> Iterator[Objection]:

@@ -11,10 +11,10 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from feature_repo.errors import Corrupt, TryLater
 from training.bundle import MANIFEST, Manifest, checksum, verified_manifest
@@ -26,6 +26,10 @@ from training.registry_store import registry_store
 from training.tracked_run import TrackedRun
 
 __all__ = ["CHALLENGER", "CHAMPION", "MODEL", "ModelRegistry", "Promotion"]
+
+
+JOB_TAG: Final = "shopfloor.job"
+TRAINING: Final = "training"
 
 
 class ModelRegistry:
@@ -70,7 +74,8 @@ class ModelRegistry:
         manifest = verified_manifest(folder, self.classes)
         client = self._client()
         experiment = self._experiment(client)
-        run = client.create_run(experiment, run_name=f"train {self._clock():%Y-%m-%d %H:%M}").info.run_id
+        name = f"train {self._clock():%Y-%m-%d %H:%M}"
+        run = client.create_run(experiment, run_name=name, tags={JOB_TAG: TRAINING}).info.run_id
         try:
             for name, value in params.items():
                 client.log_param(run, name, value)
@@ -82,7 +87,7 @@ class ModelRegistry:
                 client.log_text(run, text, name)
             model_id, source = _log_model(client, experiment, run, folder, manifest.libraries)
         except BaseException:
-            client.set_terminated(run, "FAILED")
+            _give_up(client, experiment, run, "FAILED")
             raise
         client.set_terminated(run, "FINISHED")
         with _unless(exists_already):
@@ -91,6 +96,17 @@ class ModelRegistry:
             MODEL, source, run, model_id=model_id, tags={MANIFEST_TAG: checksum(folder / MANIFEST)}
         )
         return str(version.version)
+
+    def end_killed_trainings(self) -> None:
+        """Mark the runs that trainings left when they were killed; to be called while no other training can run.
+
+        One that does run, on another machine with the same MLflow server, marks its run as finished by itself.
+        """
+        client = self._client()
+        experiment = self._experiment(client)
+        left = client.search_runs([experiment], f"attributes.status = 'RUNNING' AND tags.`{JOB_TAG}` = '{TRAINING}'")
+        for run in left:
+            _give_up(client, experiment, run.info.run_id, "KILLED")
 
     def tracked_run(self, name: str, run_id: str | None = None) -> TrackedRun:
         """A run that registers nothing: the one of ``run_id``, to go on with, or a new one where that is not there."""
@@ -105,17 +121,21 @@ class ModelRegistry:
         """Make a version the challenger."""
         self._champions.challenge(version)
 
-    def promote(self, version: str, why: str = "", tags: Mapping[str, str] | None = None) -> None:
-        """Make a version the champion and remember it, with ``tags`` of its own; the one before stays."""
-        self._champions.promote(version, why, tags)
+    def promote(self, version: str, why: str = "", overruled: Sequence[str] | None = None) -> None:
+        """Make a version the champion and remember it, and what a forced one overruled; the one before stays."""
+        self._champions.promote(version, why, overruled)
 
     def rollback(self) -> str:
         """Make the champion before the present one champion again, and return it; Conflict when there is none."""
         return self._champions.rollback()
 
     def champions(self) -> list[Promotion]:
-        """The champions up to the present one, oldest first."""
+        """The champions up to the present one, or to the last one where somebody deleted it; oldest first."""
         return self._champions.history()
+
+    def overruled(self, version: str) -> list[str]:
+        """What the gate had against a version when it was last forced; empty for one that never was."""
+        return self._champions.overruled(version)
 
     def manifest(self, version: str) -> Manifest:
         """What a version is and what it reached."""
@@ -172,6 +192,16 @@ class ModelRegistry:
         with _unless(exists_already):
             return str(client.create_experiment(MODEL, artifact_location=location))
         return str(client.get_experiment_by_name(MODEL).experiment_id)
+
+
+def _give_up(client: Any, experiment: str, run: str, status: str) -> None:
+    """End a run that registers nothing any more, and the model of it that waits for its files."""
+    from mlflow.entities import LoggedModelStatus
+
+    for model in client.search_logged_models([experiment], f"source_run_id = '{run}'"):
+        if model.status == LoggedModelStatus.PENDING:
+            client.finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
+    client.set_terminated(run, status)
 
 
 def _log_model(client: Any, experiment: str, run: str, folder: Path, libraries: Mapping[str, str]) -> tuple[str, str]:

@@ -194,6 +194,27 @@ class TestTheChampion:
         open_client(f"sqlite:///{tmp_path}/mlflow.db").delete_model_version(MODEL, "2")
         assert registry.rollback() == "1"
 
+    @pytest.mark.parametrize("gone", ["alias", "version"])
+    def test_that_was_deleted_in_mlflow_leaves_its_history_and_the_way_back(
+        self, registry: ModelRegistry, folder: Path, tmp_path: Path, gone: str
+    ) -> None:
+        registry.promote(register(registry, folder), "the first version")
+        registry.promote(register(registry, folder), "the sale starts", ["slice item=tail is worse"])
+        waiting = register(registry, folder)
+        client = open_client(f"sqlite:///{tmp_path}/mlflow.db")
+        if gone == "alias":
+            client.delete_registered_model_alias(MODEL, CHAMPION)
+        else:
+            client.delete_model_version(MODEL, "2")
+        assert registry.version_of(CHAMPION) is None
+        assert [promotion.version for promotion in registry.champions()] == ["1", "2"]
+        live = {"alias": "2", "version": "1"}[gone]
+        assert registry.rollback() == registry.version_of(CHAMPION) == live
+        client.delete_registered_model_alias(MODEL, CHAMPION)
+        registry.promote(waiting)
+        assert [promotion.version for promotion in registry.champions()] == [*("1", "2")[: int(live)], waiting]
+        assert registry.champions()[int(live) - 1].why
+
     def test_before_has_a_history_that_fits_mlflows_tag(self, registry: ModelRegistry, folder: Path) -> None:
         versions = register(registry, folder), register(registry, folder)
         for round in range(20):
@@ -203,9 +224,14 @@ class TestTheChampion:
 
     def test_keeps_what_was_overruled_as_tags(self, registry: ModelRegistry, folder: Path, tmp_path: Path) -> None:
         version = register(registry, folder)
-        registry.promote(version, "the sale starts", {"shopfloor.forced": "the sale starts"})
+        registry.promote(version, "the sale starts", ["slice item=tail is worse"])
         tags = open_client(f"sqlite:///{tmp_path}/mlflow.db").get_model_version(MODEL, version).tags
         assert tags["shopfloor.forced"] == "the sale starts"
+        assert json.loads(tags["shopfloor.overruled"]) == ["slice item=tail is worse"]
+        [promotion] = registry.champions()
+        assert promotion.forced
+        assert promotion.why == "the sale starts (against the gate: slice item=tail is worse)"
+        assert registry.overruled(version) == ["slice item=tail is worse"]
 
     def test_keeps_why_it_was_promoted(self, registry: ModelRegistry, folder: Path) -> None:
         registry.promote(register(registry, folder), why="the sale starts")
@@ -214,33 +240,51 @@ class TestTheChampion:
         assert datetime.fromisoformat(promotion.at) >= NOON
 
 
+KILLED_AT = ("create_run", "log_metric", "log_model_artifacts", "set_terminated", "create_model_version")
+KILLING = """
+import os, pathlib, signal, sys
+import mlflow.pyfunc
+from mlflow.tracking import MlflowClient
+from training.registry import ModelRegistry
+
+uri, cache, artifacts, bundle, *points = sys.argv[1:]
+
+def fatal(method):
+    def call(*args, **kwargs):
+        method(*args, **kwargs)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return call
+
+for point in points:
+    child = os.fork()  # so that MLflow is imported once
+    if not child:
+        setattr(MlflowClient, point, fatal(getattr(MlflowClient, point)))
+        ModelRegistry(uri, pathlib.Path(cache), pathlib.Path(artifacts)).register(pathlib.Path(bundle), {'m': 1.0}, {})
+    print(os.WTERMSIG(os.waitpid(child, 0)[1]))
+"""
+
+
 def test_a_training_killed_while_registering_leaves_nothing_half_registered(
     registry: ModelRegistry, folder: Path, tmp_path: Path
 ) -> None:
-    """Killed at ever later moments, until one is quick enough to finish: each version that exists is whole."""
-    code = (
-        "import os, pathlib, signal, sys, time; from training.registry import ModelRegistry; import mlflow.pyfunc\n"
-        "uri, cache, artifacts, bundle = sys.argv[1:]\n"
-        "for seconds in (0, 0.05, 0.2, 0.8, 120):\n"
-        "    child = os.fork()\n"  # a fork, so that MLflow is imported once
-        "    if not child:\n"
-        "        registry = ModelRegistry(uri, pathlib.Path(cache), pathlib.Path(artifacts))\n"
-        "        registry.register(pathlib.Path(bundle), {'m': 1.0}, {})\n"
-        "        os._exit(0)\n"
-        "    until = time.monotonic() + seconds\n"
-        "    while not (ended := os.waitpid(child, os.WNOHANG))[0] and time.monotonic() < until: time.sleep(0.005)\n"
-        "    if not ended[0]: os.kill(child, signal.SIGKILL); ended = os.waitpid(child, 0)\n"
-        "    print(ended[1])\n"
+    """Killed right after each call of MLflow that leaves a mark: each version that exists is whole."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    searching = registry.tracked_run("search 2026-03-01 12:00").id
+    places = [uri, *(str(tmp_path / name) for name in ("cache", "mlartifacts", "bundle"))]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLING, *places, *KILLED_AT], capture_output=True, text=True, check=True
     )
-    places = [f"sqlite:///{tmp_path}/mlflow.db", *(str(tmp_path / name) for name in ("cache", "mlartifacts", "bundle"))]
-    done = subprocess.run([sys.executable, "-c", code, *places], capture_output=True, text=True, check=True)
-    survived = done.stdout.split().count("0")
-    assert survived >= 1
-    assert survived < 5
-    versions = open_client(places[0]).search_model_versions(f"name = '{MODEL}'")
-    assert len(versions) >= survived
-    for version in versions:
-        Bundle.open(registry.fetch(str(version.version)), str(version.version))
+    assert done.stdout.split() == [str(int(signal.SIGKILL))] * len(KILLED_AT)
+    client = open_client(uri)
+    [version] = client.search_model_versions(f"name = '{MODEL}'")
+    Bundle.open(registry.fetch(str(version.version)), str(version.version))
+    experiment = client.get_run(searching).info.experiment_id
+    statuses = lambda: sorted(run.info.status for run in client.search_runs([experiment]))  # noqa: E731
+    assert statuses() == ["FINISHED", "FINISHED", "RUNNING", "RUNNING", "RUNNING", "RUNNING"]
+    registry.end_killed_trainings()
+    assert statuses() == ["FINISHED", "FINISHED", "KILLED", "KILLED", "KILLED", "RUNNING"]
+    assert client.get_run(searching).info.status == "RUNNING"
+    assert {str(model.status) for model in client.search_logged_models([experiment])} == {"READY", "FAILED"}
 
 
 @pytest.fixture(scope="module")

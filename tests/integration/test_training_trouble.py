@@ -20,9 +20,10 @@ from training.blend import BLENDS, propose
 from training.bundle import Bundle
 from training.dataset import BEGINNING, END
 from training.interactions import History
-from training.jobs import LOCK, Trained, train
+from training.jobs import LOCK, NothingNew, Trained, train
+from training.mlflow_client import open_client
 from training.promotion import objections, promote
-from training.registry import CHALLENGER, CHAMPION, ModelRegistry
+from training.registry import CHALLENGER, CHAMPION, MODEL, ModelRegistry
 from training.settings import GateSettings, TrainingSettings
 
 ANY_IDS = (
@@ -41,11 +42,16 @@ def registry_in(folder: Path) -> ModelRegistry:
 
 
 def run(
-    files: Sequence[str], registry: ModelRegistry, folder: Path, since: datetime = BEGINNING, until: datetime = END
+    files: Sequence[str],
+    registry: ModelRegistry,
+    folder: Path,
+    since: datetime = BEGINNING,
+    until: datetime = END,
+    if_new: bool = False,
 ) -> Trained:
     settings = TrainingSettings(holdout_share=0.4, margin=0.5)
     clock = lambda: datetime.now(UTC)  # noqa: E731
-    return train(files, registry, settings, folder, clock, lambda step, done, total: None, since, until)
+    return train(files, registry, settings, folder, clock, lambda step, done, total: None, since, until, if_new)
 
 
 def opened(registry: ModelRegistry, trained: Trained) -> Bundle:
@@ -178,6 +184,7 @@ def test_a_version_of_poorer_data_than_the_champions_is_refused_though_it_compar
 KILLED = """
 import os, signal, sys
 from datetime import UTC, datetime
+from mlflow.tracking import MlflowClient
 from pathlib import Path
 from tests.integration.test_training_trouble import registry_in
 from training.jobs import train
@@ -189,11 +196,19 @@ def progress(step, done, total):
     if step == fatal:
         os.kill(os.getpid(), signal.SIGKILL)
 
+def after(method):
+    def call(*args, **kwargs):
+        method(*args, **kwargs)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return call
+
+if hasattr(MlflowClient, fatal):
+    setattr(MlflowClient, fatal, after(getattr(MlflowClient, fatal)))
 train(sys.argv[3:], registry_in(folder), TrainingSettings(), folder, lambda: datetime.now(UTC), progress)
 """
 
 
-@pytest.mark.parametrize("step", ["fit on everything", "register"])
+@pytest.mark.parametrize("step", ["fit on everything", "log_model_artifacts"])
 def test_a_killed_training_leaves_no_version_and_the_next_one_clears_up(
     registry: ModelRegistry, tmp_path: Path, step: str
 ) -> None:
@@ -207,6 +222,27 @@ def test_a_killed_training_leaves_no_version_and_the_next_one_clears_up(
     assert registry.version_of(CHAMPION) is None
     assert run(files, registry, tmp_path).version == "1"
     assert not list(tmp_path.glob(".training-*"))
+    client = open_client(f"sqlite:///{tmp_path}/mlflow.db")
+    runs = client.search_runs([client.get_experiment_by_name(MODEL).experiment_id])
+    assert [run.info.status for run in runs] == ["FINISHED", "KILLED"][: 1 + (step == "log_model_artifacts")]
+
+
+@pytest.mark.parametrize("call", ["challenge", "promote"])
+def test_a_first_training_that_dies_before_there_is_a_champion_is_not_the_last(
+    registry: ModelRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """The registry is left as by a kill: what comes before each of these calls is written, nothing after it."""
+    files = write_events(tmp_path, *a_shop())
+    with monkeypatch.context() as dying:
+        dying.setattr(ModelRegistry, call, lambda *told: sys.exit("killed"))
+        with pytest.raises(SystemExit):
+            run(files, registry, tmp_path)
+    assert registry.version_of(CHAMPION) is None
+    trained = run(files, registry, tmp_path, if_new=True)
+    assert (trained.version, trained.promoted) == ("2", True)
+    assert registry.version_of(CHAMPION) == "2"
+    with pytest.raises(NothingNew):
+        run(files, registry, tmp_path, if_new=True)
 
 
 def test_a_champion_of_an_older_contract_gives_way_to_what_surely_beats_popularity(

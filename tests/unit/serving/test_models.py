@@ -66,6 +66,17 @@ class TestModelFollower:
             shop.registry.failing = False
             await shop.until(lambda: shop.service.slot.problem is None)
 
+    async def test_a_champion_whose_alias_was_deleted_answers_on_and_is_told(self, tmp_path: Path) -> None:
+        async with open_shop(tmp_path) as shop:
+            shop.registry.champion = None
+            await shop.until(lambda: shop.service.slot.problem is not None)
+            assert (await shop.recommend())["model_version"] == "v1"
+            model = (await shop.client.get("/readyz")).json()["parts"]["model"]
+            assert model["state"] == "failing"
+            assert "the registry names no champion any more" in model["detail"]
+            shop.registry.champion = "v1"
+            await shop.until(lambda: shop.service.slot.problem is None)
+
     async def test_a_product_that_arrives_after_the_model_is_tied_to_it(self, tmp_path: Path) -> None:
         async with open_shop(tmp_path, products=[]) as shop:
             await shop.client.put("/v1/products", json={"products": [{"item_id": "tea-2"}]})

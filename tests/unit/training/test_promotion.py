@@ -1,5 +1,5 @@
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from training.bundle import Manifest, StoredFile
 from training.data_checks import DataProfile, DataShift
 from training.evidence import Evidence, SliceFigure
 from training.promotion import doubts, promote
-from training.registry import ModelRegistry
+from training.registry import ModelRegistry, Promotion
 from training.settings import GateSettings
 
 GATE = GateSettings()
@@ -37,8 +37,9 @@ class Versions:
     def __init__(self, challenger: Manifest) -> None:
         self.challenger = challenger
         self.aliases: dict[str, str] = {"champion": "1", "challenger": "2"}
+        self.history = [Promotion("1", "2026-03-01T12:00:00+00:00", "the first version")]
         self.reasons: list[str] = []
-        self.tags: Mapping[str, str] = {}
+        self.overruled: Sequence[str] | None = None
 
     def version_of(self, alias: str) -> str | None:
         return self.aliases.get(alias)
@@ -47,9 +48,12 @@ class Versions:
         assert version == "2"
         return self.challenger
 
-    def promote(self, version: str, why: str, tags: Mapping[str, str]) -> None:
+    def champions(self) -> list[Promotion]:
+        return self.history
+
+    def promote(self, version: str, why: str, overruled: Sequence[str] | None) -> None:
         self.aliases["champion"] = version
-        self.tags = tags
+        self.overruled = overruled
         self.reasons.append(why)
 
 
@@ -100,15 +104,26 @@ def test_force_needs_a_reason_and_both_are_recorded(manifest: Manifest) -> None:
     with pytest.raises(BadInput, match="--why"):
         promote(registry, "challenger", 0.0, GATE, force=True, why=" ")
     promote(registry, "challenger", 0.0, GATE, force=True, why="the sale starts")
-    assert registry.reasons[0].startswith("the sale starts (against the gate: it was compared with champion 0")
-    assert registry.tags["shopfloor.forced"] == "the sale starts"
-    assert json.loads(registry.tags["shopfloor.overruled"])[0].startswith("it was compared with champion 0")
+    assert registry.reasons == ["the sale starts"]
+    assert [reason.partition(" when")[0] for reason in registry.overruled] == ["it was compared with champion 0"]
 
 
 def test_the_first_champion_has_no_one_to_beat(manifest: Manifest) -> None:
     registry = versions(manifest, compared_with=None)
     del registry.aliases["champion"]
+    registry.history.clear()
     assert promote(registry, "challenger", 0.0, GATE) == "2"
+    assert registry.overruled is None
+
+
+def test_a_champion_that_was_deleted_is_still_the_one_to_beat(manifest: Manifest) -> None:
+    registry = versions(manifest, **{"over_champion.hr_20.low": -0.03})
+    del registry.aliases["champion"]
+    with pytest.raises(Refused, match=r"over_champion\.hr_20"):
+        promote(registry, "challenger", 0.01, GATE)
+    trained_since = versions(manifest, compared_with=None)
+    del trained_since.aliases["champion"]
+    assert promote(trained_since, "challenger", 0.01, GATE) == "2"
 
 
 def test_the_champion_promoted_again_stays(manifest: Manifest) -> None:
