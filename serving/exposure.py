@@ -52,6 +52,7 @@ class ExposureLine(msgspec.Struct, frozen=True, omit_defaults=True):
     variant: str | None = None
     degraded: Sequence[str] = ()
     items: Sequence[ItemLine] = ()
+    asked_with: Sequence[str] = ()
 
 
 def exposure_of(question: Question, answer: Answer, propensities: Sequence[float], now: datetime) -> ExposureLine:
@@ -70,7 +71,18 @@ def exposure_of(question: Question, answer: Answer, propensities: Sequence[float
             ItemLine(item.item_id, position, item.score, propensity, item.reason)
             for position, (item, propensity) in enumerate(zip(answer.items, propensities, strict=True))
         ],
+        asked_with=_asked_with(question),
     )
+
+
+def _asked_with(question: Question) -> tuple[str, ...]:
+    said = {
+        "item_ids": question.item_ids,
+        "recent_item_ids": question.recent_item_ids,
+        "category_ids": question.filters.category_ids,
+        "exclude_item_ids": question.filters.exclude_item_ids,
+    }
+    return tuple(field for field, value in said.items() if value)
 
 
 class Exposures(Protocol):

@@ -3,7 +3,9 @@
 With the events that name its ``recommendation_id`` it is what off-policy evaluation and ranker training need.
 """
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from ingestion.contracts.event import Time
 
@@ -15,7 +17,7 @@ class ExposedItem(BaseModel):
     position: int
     """From 0."""
     score: float
-    propensity: float
+    propensity: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
     """Probability, in (0, 1], that the policy puts this item at this position; 1 where nothing was left to chance."""
     reason: str
 
@@ -33,3 +35,6 @@ class Exposure(BaseModel):
     degraded: tuple[str, ...] = ()
     """The steps of the fallback ladder that were taken."""
     items: tuple[ExposedItem, ...] = ()
+    asked_with: tuple[str, ...] = ()
+    """The question's other fields that said something: ``item_ids``, ``recent_item_ids``, ``category_ids``,
+    ``exclude_item_ids``. What they said is not kept, so that nobody can ask the same again."""

@@ -295,6 +295,19 @@ class TestExposure:
         assert [item.item_id for item in exposure.items] == [item["item_id"] for item in answer["items"]]
         assert shop.log.records[EXPOSURES][0].key == b"u:anna"
 
+    async def test_a_question_that_cannot_be_asked_again_is_marked(self, tmp_path: Path) -> None:
+        async with open_shop(tmp_path) as shop:
+            await shop.recommend(user_id="anna", market="DE", limit=2, filters={"exclude_item_ids": []})
+            await shop.recommend(recent_item_ids=["tea-2"], filters={"category_ids": ["tea"]})
+            await shop.recommend(item_ids=["tea-2"], filters={"exclude_item_ids": ["tea-1"]})
+            await shop.until(lambda: len(shop.log.values(EXPOSURES)) == 3)
+        exposures = [Exposure.model_validate_json(value) for value in shop.log.values(EXPOSURES)]
+        assert [exposure.asked_with for exposure in exposures] == [
+            (),
+            ("recent_item_ids", "category_ids"),
+            ("item_ids", "exclude_item_ids"),
+        ]
+
     def test_a_line_has_the_fields_of_the_contract(self) -> None:
         assert list(ExposureLine.__struct_fields__) == list(Exposure.model_fields)
         assert list(ItemLine.__struct_fields__) == list(ExposedItem.model_fields)
