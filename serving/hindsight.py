@@ -18,6 +18,7 @@ from serving.context import CustomerReader
 from serving.exposure import ExposureLine
 from serving.metrics import Metrics
 from serving.models import ModelSlot, ServedModel
+from serving.placements import placement_named
 from serving.question import MAX_LIMIT, Question
 from serving.recommend import Recommender
 from serving.settings import ServingSettings
@@ -75,6 +76,15 @@ def catalogue_of(products: Iterable[StoredProduct], categories: Iterable[StoredC
     return catalogue
 
 
+def check_placement(name: str) -> None:
+    """BadInput for a placement that does not exist, or whose questions are not known from the log."""
+    placement_named(name)
+    if name not in ANSWERED_FROM_HISTORY:
+        known = ", ".join(ANSWERED_FROM_HISTORY)
+        why = "exposures do not keep the items or categories in view that it was asked with"
+        raise BadInput(f"placement {name!r} cannot be estimated: {why}; those that can are {known}")
+
+
 async def answers_of(
     bundle: Bundle,
     catalogue: Catalogue,
@@ -85,11 +95,9 @@ async def answers_of(
 ) -> list[list[str]]:
     """The items that ``bundle`` would have shown, best first, for each question of ``asked``.
 
-    Raises BadInput for a placement whose questions are not known from the log.
+    Raises BadInput as ``check_placement`` does.
     """
-    if placement not in ANSWERED_FROM_HISTORY:
-        known = ", ".join(ANSWERED_FROM_HISTORY)
-        raise BadInput(f"exposures do not keep what placement {placement!r} was asked with; known are {known}")
+    check_placement(placement)
     customers, slot = PastCustomers(histories), ModelSlot()
     slot.take_over(ServedModel(bundle, catalogue.align(bundle.item_index)))
     recommender = Recommender(

@@ -4,7 +4,7 @@ What follows an answer is counted as ``training/shown_answers.py`` counts it for
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -45,6 +45,17 @@ class LoggedAnswer(NamedTuple):
     """In the order of their positions."""
 
 
+class Log(NamedTuple):
+    """Answers of a placement, and how many more there were that cannot be judged."""
+
+    answers: list[LoggedAnswer]
+    """Oldest first."""
+    asked_with_more: int
+    """Asked with items or filters, which exposures do not keep: no version can be asked the same."""
+    impossible: int
+    """With a propensity that is no probability above 0."""
+
+
 class Known(NamedTuple):
     """An interaction, and from when on the shop knew of it and whose it was.
 
@@ -57,12 +68,25 @@ class Known(NamedTuple):
 
 _FILES: Final = "read_parquet({}, hive_partitioning = true, union_by_name = true)"
 
+# A lake whose every file was written before the contract had ``asked_with`` lacks the column.
+_SHOWN: Final = f"""
+SELECT *, coalesce(len(asked_with), 0) > 0 AS asked_with_more,
+       len(list_filter(items, lambda slot: slot.propensity > 0 AND slot.propensity <= 1)) < len(items) AS impossible
+FROM (FROM {_FILES.format("$exposures")} UNION ALL BY NAME SELECT NULL::VARCHAR[] AS asked_with WHERE false)
+WHERE placement = $placement AND len(items) > 0 AND epoch_us(shown_at) >= $since
+"""  # noqa: S608  # made of constants
+
+_LEFT_OUT: Final = f"""
+SELECT count(DISTINCT recommendation_id) FILTER (asked_with_more),
+       count(DISTINCT recommendation_id) FILTER (impossible AND NOT asked_with_more)
+FROM ({_SHOWN})
+"""  # noqa: S608  # made of constants
+
 _ANSWERS: Final = f"""
 WITH shown AS (
     SELECT recommendation_id, any_value(epoch_us(shown_at)) AS shown_us, any_value(customer_key) AS customer_key,
            any_value(market) AS market, any_value(items) AS items
-    FROM {_FILES.format("$exposures")}
-    WHERE placement = $placement AND len(items) > 0 AND epoch_us(shown_at) >= $since
+    FROM ({_SHOWN}) WHERE NOT asked_with_more AND NOT impossible
     GROUP BY recommendation_id
     ORDER BY hash(recommendation_id), recommendation_id LIMIT $most
 ), slots AS (
@@ -119,25 +143,35 @@ def read_answers(
     reward: Reward,
     since: datetime = BEGINNING,
     most: int = 20_000,
-) -> list[LoggedAnswer]:
-    """Answers of a placement since a time, oldest first; of more than ``most`` a sample that stays the same."""
+) -> Log:
+    """What was shown at a placement since a time; of more than ``most`` answers a sample that stays the same."""
     if not exposure_files:
-        return []
-    values = {
+        return Log([], 0, 0)
+    chosen = {
         "exposures": list(exposure_files),
-        "events": list(event_files),
-        "names": list(EVENTS_OF[reward]),
         "placement": placement,
         "since": (since - BEGINNING) // MICROSECOND,
+    }
+    rewarded = {
+        "events": list(event_files),
+        "names": list(EVENTS_OF[reward]),
         "attributed": ATTRIBUTED // MICROSECOND,
         "most": most,
     }
     with duckdb.connect(config={"threads": 2}) as connection:
-        rows = connection.execute(_ANSWERS, values).fetchall()
-    return [
+        asked_with_more, impossible = connection.execute(_LEFT_OUT, chosen).fetchall()[0]
+        rows = connection.execute(_ANSWERS, chosen | rewarded).fetchall()
+    answers = [
         LoggedAnswer(name, shown_us, customer, market, tuple(LoggedItem(**item) for item in items))
         for name, shown_us, customer, market, items in rows
     ]
+    return Log(answers, asked_with_more, impossible)
+
+
+def shown_by(answers: Sequence[LoggedAnswer], moment: datetime) -> int:
+    """How many of the answers were shown up to ``moment``, its second included: data windows are told in seconds."""
+    end_us = (moment.replace(microsecond=0) + timedelta(seconds=1) - BEGINNING) // MICROSECOND
+    return sum(answer.shown_us < end_us for answer in answers)
 
 
 def read_histories(event_files: Sequence[str], customers: Sequence[str]) -> dict[str, list[Known]]:
