@@ -298,4 +298,7 @@ async def open_shop(
         httpx.AsyncClient(transport=transport, base_url="http://shop") as client,
     ):
         shop = Shop(log, store, lake, registry, client, service)
+        if model:
+            # On a busy machine the service starts without, for compiling takes longer than it waits.
+            await shop.until(lambda: service.slot.current is not None)
         yield shop
