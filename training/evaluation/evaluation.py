@@ -9,7 +9,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from training.candidates.candidate import CandidateModel, Candidates, propose_all
-from training.evaluation.bootstrap import Interval, coverage, draw_means, interval
+from training.evaluation.bootstrap import Interval, coverage, draw_means, interval, unvaried
 from training.evaluation.breadth import Breadth
 from training.evaluation.metrics import Hits, Values, per_question
 from training.evaluation.slices import Slice
@@ -19,6 +19,8 @@ from training.interactions import Ints
 BATCH: Final = 512
 _EMPTY: Final = -2
 """A place that the model left empty; it equals no item, known or unknown."""
+_SAME: Final = 1e-9
+"""Values that differ by less differ by how their sums were rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def rows(answers: Answers, task: Task, ks: Sequence[int], seed: int = 0) -> list
     values = _values(answers, wanted)
     draws = draw_means(values, task.cluster, task.n_clusters, seed)
     counted: dict[tuple[Metric, int], Interval] = {
-        key: interval(values[:, column].mean(), draws[:, column]) for column, key in enumerate(wanted)
+        key: _interval(values[:, column], draws[:, column], task.cluster, 0.0) for column, key in enumerate(wanted)
     }
     for k in ks:
         counted[Metric.COVERAGE, k] = coverage(answers.shown[:, :k], task.cluster, task.train.n_items, seed)
@@ -92,9 +94,9 @@ def differences(ours: Answers, others: Answers, task: Task, ks: Sequence[int], s
     """``ours`` minus ``others`` on the same questions, the interval paired; coverage has no pairs and is left out."""
     wanted = [(metric, k) for k in ks for metric in task.metrics if metric is not Metric.COVERAGE]
     gained = _values(ours, wanted) - _values(others, wanted)
-    draws = draw_means(gained, task.cluster, task.n_clusters, seed)
+    draws, name = draw_means(gained, task.cluster, task.n_clusters, seed), f"{ours.model} - {others.model}"
     return [
-        _row(f"{ours.model} - {others.model}", metric, k, interval(gained[:, c].mean(), draws[:, c]), len(task))
+        _row(name, metric, k, _interval(gained[:, c], draws[:, c], task.cluster, -1.0), len(task))
         for c, (metric, k) in enumerate(wanted)
     ]
 
@@ -127,7 +129,7 @@ def sliced_rows(
         if other is not None:
             values -= _values(_within(other, task, part)[1], wanted)[asked]
         cluster = np.unique(task.cluster[asked], return_inverse=True)[1].astype(np.int32)
-        found += _counted(name, wanted, values, cluster, seed, part.name)
+        found += _counted(name, wanted, values, cluster, seed, part.name, least=0.0 if other is None else -1.0)
     return found
 
 
@@ -143,7 +145,13 @@ def _within(answers: Answers, task: Task, part: Slice) -> tuple[npt.NDArray[np.b
 
 
 def _counted(
-    model: str, wanted: Sequence[tuple[Metric, int]], values: Values, cluster: Ints, seed: int, part: str | None = None
+    model: str,
+    wanted: Sequence[tuple[Metric, int]],
+    values: Values,
+    cluster: Ints,
+    seed: int,
+    part: str | None = None,
+    least: float = 0.0,
 ) -> list[Row]:
     """Rows of the columns of ``values`` [q, len(wanted)]; a column that is NaN throughout gives none."""
     draws = draw_means(values, cluster, int(cluster.max()) + 1, seed)
@@ -151,9 +159,22 @@ def _counted(
     for column, (metric, k) in enumerate(wanted):
         n = int((~np.isnan(values[:, column])).sum())
         if n:
-            figure = interval(float(np.nanmean(values[:, column])), draws[:, column])
+            bounded = metric is not Metric.NOVELTY
+            figure = _interval(values[:, column], draws[:, column], cluster, least if bounded else None)
             found.append(Row(model, metric, k, *figure, n, part))
     return found
+
+
+def _interval(values: Values, draws: Values, cluster: Ints, least: float | None) -> Interval:
+    """The mean of ``values`` [q] with the middle of its ``draws``, or where nothing varies with ``unvaried``'s room.
+
+    Values lie between ``least`` and 1; None: they have no bounds, so that nothing can be said.
+    """
+    told = ~np.isnan(values)
+    found = interval(float(values[told].mean()), draws)
+    if least is None or np.ptp(values[told]) > _SAME:
+        return found
+    return unvaried(found.value, len(np.unique(cluster[told])), least, 1.0)
 
 
 def _best(candidates: Candidates, question: Question, k: int) -> Ints:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.evaluation.bootstrap import coverage, draw_means, interval
+from training.evaluation.bootstrap import coverage, draw_means, interval, unvaried
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
@@ -48,6 +48,20 @@ def test_a_small_steady_gain_shows_in_paired_differences_only() -> None:
     single, other, paired = (interval(0.0, column) for column in draws.T)
     assert paired.low > 0
     assert single.low < other.high
+
+
+def test_nothing_seen_in_63_is_not_known_to_be_nothing() -> None:
+    none, all_ = unvaried(0.0, 63, 0.0, 1.0), unvaried(1.0, 63, 0.0, 1.0)
+    assert (none.low, none.value, round(none.high, 4)) == (0.0, 0.0, 0.0575)
+    assert (round(all_.low, 4), all_.value, all_.high) == (0.9425, 1.0, 1.0)
+    # The true share that shows nothing in 63 more often than once in forty lies within.
+    assert (1 - 0.05) ** 63 > 0.025
+    assert none.high > 0.05
+
+
+def test_a_difference_that_never_showed_may_go_either_way() -> None:
+    found = unvaried(0.0, 10, -1.0, 1.0)
+    assert -found.low == found.high > 0.25
 
 
 def test_coverage_counts_each_item_once_and_no_empty_place() -> None:

@@ -57,7 +57,8 @@ def test_an_interval_of_a_slice_is_drawn_from_its_own_clusters(task: Task) -> No
     known = by_slice["customer=known", Metric.RECALL]
     assert 0.5 <= known.low < known.value < known.high <= 1
     alone = by_slice["customer=new", Metric.RECALL]
-    assert alone.low == alone.high == 0
+    assert alone.low == 0
+    assert alone.high > 0.7  # one customer: next to nothing is known
 
 
 def test_the_difference_in_a_slice_is_paired(task: Task) -> None:
