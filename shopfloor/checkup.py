@@ -9,13 +9,13 @@ import os
 import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from feature_repo.errors import Misconfigured, TryLater, told
+from feature_repo.errors import Misconfigured, ShopfloorError, TryLater, told
 from shopfloor import wiring
 from shopfloor.settings import Settings
 from shopfloor.system import base_url
@@ -29,12 +29,14 @@ class Finding:
     part: str
     ok: bool
     says: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """The same for a program, where there is more than a sentence to tell."""
 
 
 async def checkup(settings: Settings) -> list[Finding]:
     """What data folder, log, online store, lake, model registry, the settings of models, and the service, if one runs,
     say of themselves."""
-    parts: dict[str, Callable[[], Awaitable[str]]] = {
+    parts: dict[str, Callable[[], Awaitable[str | Finding]]] = {
         "data": lambda: asyncio.to_thread(_data, settings),
         "events": lambda: _events(settings),
         "online": lambda: _online(settings),
@@ -46,7 +48,8 @@ async def checkup(settings: Settings) -> list[Finding]:
     findings = []
     for part, ask in parts.items():
         try:
-            findings.append(Finding(part, True, await ask()))
+            said = await ask()
+            findings.append(said if isinstance(said, Finding) else Finding(part, True, said))
         except Exception as error:  # a part that fails in a way of its own is a finding as well
             findings.append(Finding(part, False, told(error)))
     return findings
@@ -102,9 +105,25 @@ def _nearest(place: Path) -> Path:
     return next(path for path in (place.absolute(), *place.absolute().parents) if path.exists())
 
 
-def _models(settings: Settings) -> str:
-    champion = wiring.model_registry(settings).version_of("champion")
-    return f"champion is version {champion}" if champion else "answers; no champion yet, run shopfloor train"
+def _models(settings: Settings) -> str | Finding:
+    """Who is champion, since when and why, and whether it can be read."""
+    registry = wiring.model_registry(settings)
+    version, history = registry.version_of("champion"), registry.champions()
+    if not history:
+        return "answers; no champion yet, run shopfloor train"
+    last = history[-1]
+    if version is None:
+        mend = "shopfloor rollback or shopfloor promote sets one"
+        return Finding("models", False, f"no version is champion any more, the last was {last.version}; {mend}")
+    says = f"champion is version {version}" + (f" since {last.at}" if last.at else "")
+    says += (", forced" if last.forced else "") + (f": {last.why}" if last.why else "")
+    overruled = registry.overruled(version) if last.forced else []
+    champion = {"version": version, "since": last.at, "why": last.why, "forced": last.forced, "overruled": overruled}
+    try:
+        registry.check(version)
+    except ShopfloorError as error:
+        return Finding("models", False, f"{says}; it cannot be read: {error}", {"champion": champion})
+    return Finding("models", True, says, {"champion": champion})
 
 
 def _training(settings: Settings) -> str:

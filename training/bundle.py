@@ -29,16 +29,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from feature_repo.errors import Corrupt
 from ingestion.contracts.event import CONTRACT_VERSION
 from training.arrays import read_array, write_array
+from training.bundle_format import FORMAT_VERSION, MANIFEST
 from training.candidates.candidate import CandidateModel
 from training.evidence import Evidence
 from training.interactions import Longs
 from training.models import MODELS
 from training.ranker import Ranker
 
-FORMAT_VERSION: Final = 3
-MANIFEST: Final = "manifest.json"
 ITEM_COUNTS: Final = "item_counts"
-LIBRARIES: Final = ("numpy", "numba", "scipy", "implicit")
+LIBRARIES: Final = ("numpy", "numba", "scipy", "implicit", "lightgbm")
 
 Blends = Mapping[str, Mapping[str, float]]
 """Placement -> model -> weight."""

@@ -7,9 +7,11 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from feature_repo.errors import BadInput, Conflict, NotFound
+from training.mlflow_client import BUNDLE
 from training.registry_store import RegistryStore
 
 MODEL: Final = "shopfloor"
@@ -32,7 +34,7 @@ class Promotion:
 
     version: str
     at: str
-    """RFC 3339, UTC."""
+    """RFC 3339, UTC; empty where it was not made by Shopfloor, which noted no time."""
     why: str
     forced: bool = False
     """Whether the gate was passed by; what it had against the version stands behind ``why``."""
@@ -56,7 +58,7 @@ class Champions:
         tag = self._store.model_tags(MODEL).get(CHAMPIONS_TAG, "[]")
         history = [Promotion(**line) for line in json.loads(tag)]
         if champion is not None and (not history or history[-1].version != champion):
-            history.append(self._promotion(champion, "alias set outside Shopfloor"))
+            history.append(Promotion(champion, "", "alias set outside Shopfloor"))
         return history
 
     def challenge(self, version: str) -> None:
@@ -110,6 +112,11 @@ class Champions:
         if MANIFEST_TAG not in tags:
             raise BadInput(f"model version {version} was not registered by Shopfloor: it has no tag {MANIFEST_TAG}")
         return tags[MANIFEST_TAG]
+
+    def stored(self, version: str) -> Path | None:
+        """Where this machine has the version's bundle; None when it has to be downloaded."""
+        folder = self._store.folder_of(MODEL, version)
+        return None if folder is None else folder / "artifacts" / BUNDLE
 
     def _promotion(self, version: str, why: str, forced: bool = False) -> Promotion:
         at = self._clock().astimezone(UTC).isoformat(timespec="seconds")

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from feature_repo.errors import Corrupt, TryLater
-from training.bundle import MANIFEST, Manifest, checksum, verified_manifest
+from training.bundle import Manifest, checksum, verified_manifest
+from training.bundle_format import MANIFEST
 from training.candidates.candidate import CandidateModel
 from training.champions import CHALLENGER, CHAMPION, MANIFEST_TAG, MODEL, Champions, Promotion
 from training.mlflow_client import BUNDLE, absent, exists_already, open_client
@@ -147,28 +148,49 @@ class ModelRegistry:
         A folder appears in the cache complete or not at all, so several processes may fetch the same version.
         """
         digest = self._champions.digest(version)
-        folder = self._cache / f"{version}-{digest[:16]}"
+        folder = self._cached(version, digest)
         if folder.exists():
             with contextlib.suppress(Corrupt):
                 return self._verified(folder, digest)
             shutil.rmtree(folder, ignore_errors=True)
         self._cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=self._cache) as unfinished:
+            copy = Path(unfinished, BUNDLE)
             self._copy(version, Path(unfinished))
-            self._verified(Path(unfinished, BUNDLE), digest)
+            try:
+                self._verified(copy, digest)
+            except Corrupt as error:  # the copy is gone when somebody reads this; what it was made from is not
+                origin = str(self.stored(version) or f"models:/{MODEL}/{version}/artifacts/{BUNDLE}")
+                raise Corrupt(str(error).replace(str(copy), origin), version=version) from error
             with contextlib.suppress(OSError):  # another process was first; its copy is verified below
-                os.rename(Path(unfinished, BUNDLE), folder)
+                os.rename(copy, folder)
         return self._verified(folder, digest)
+
+    def check(self, version: str) -> None:
+        """Raise what ``fetch`` would, without a copy of what lies on this machine anyway."""
+        digest = self._champions.digest(version)
+        stored, cached = self.stored(version), self._cached(version, digest)
+        if stored is None or cached.exists():
+            self.fetch(version)
+        else:
+            self._verified(stored, digest)
+
+    def stored(self, version: str) -> Path | None:
+        """Where this machine has the version's bundle, to look at; None when it has to be downloaded."""
+        return self._champions.stored(version)
+
+    def _cached(self, version: str, digest: str) -> Path:
+        return self._cache / f"{version}-{digest[:16]}"
 
     def _copy(self, version: str, folder: Path) -> None:
         """Put the bundle below ``folder``: from this machine's own files, else by a child process.
 
         A child, so that this process does not grow by what MLflow imports.
         """
-        stored = self._store.folder_of(MODEL, version)
+        stored = self.stored(version)
         if stored is not None:
             try:
-                shutil.copytree(stored / "artifacts" / BUNDLE, folder / BUNDLE)
+                shutil.copytree(stored, folder / BUNDLE)
             except (OSError, shutil.Error) as error:
                 raise TryLater(f"model version {version} cannot be read from {stored}: {error}") from error
             return

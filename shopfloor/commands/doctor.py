@@ -31,7 +31,7 @@ def doctor(config: Config = None, as_json: AsJson = False) -> None:
         "settings": {
             name: {"value": value, "from": loaded.sources[name]} for name, value in _shown(loaded.settings).items()
         },
-        "checks": {finding.part: {"ok": finding.ok, "says": finding.says} for finding in findings},
+        "checks": {each.part: {"ok": each.ok, "says": each.says, **each.details} for each in findings},
     }
     output.result(document, lambda console: _draw(console, document))
     if not all(finding.ok for finding in findings):

@@ -45,12 +45,20 @@ def promote(
     training = settings.training
     margin = training.margin if margin is None else margin
     champion = promotion.promote(registry, version, margin, training.gate, force, why)
-    doubts = promotion.doubts(registry.manifest(champion), training.gate) if champion != before else []
-    document = {"champion": champion, "before": before, "forced": force, "why": why, "doubts": doubts}
+    changed = champion != before
+    doubts = promotion.doubts(registry.manifest(champion), training.gate) if changed else []
+    document = {
+        "champion": champion,
+        "before": before,
+        "changed": changed,
+        "forced": force and changed,
+        "why": why if changed else "",
+        "doubts": doubts,
+    }
     text = (
-        f"Version {champion} was the champion already."
-        if champion == before
-        else f"Version {champion} is the champion now; before: {before or 'none'}."
+        f"Version {champion} is the champion now; before: {before or 'none'}."
+        if changed
+        else f"Version {champion} is the champion already: nothing was done, nothing recorded."
     )
     output = Output(as_json)
     for doubt in doubts:

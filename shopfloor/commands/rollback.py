@@ -13,6 +13,7 @@ def rollback(config: Config = None, as_json: AsJson = False) -> None:
     """Go back to the champion before the present one."""
     from shopfloor.output import Output
     from shopfloor.settings import LoadedSettings
+    from training.bundle_format import misfit
     from training.champions import CHAMPION, Champions
     from training.registry_store import registry_store
 
@@ -20,7 +21,12 @@ def rollback(config: Config = None, as_json: AsJson = False) -> None:
     champions = Champions(registry_store(LoadedSettings.read(config).settings.models_address))
     before = champions.version_of(CHAMPION)
     champion = champions.rollback()
-    Output(as_json).result(
-        {"champion": champion, "before": before},
-        lambda console: console.print(f"Version {champion} is the champion again; before: {before}."),
+    stored = champions.stored(champion)
+    problem = None if stored is None else misfit(stored)
+    output = Output(as_json)
+    if problem:
+        output.note(f"watch: version {champion} cannot be read, so the service stays with what it has: {problem}")
+    output.result(
+        {"champion": champion, "before": before, "problem": problem},
+        lambda console: console.print(f"Version {champion} is the champion again; before: {before or 'none'}."),
     )

@@ -6,7 +6,8 @@ import pytest
 from feature_repo.errors import Corrupt
 from tests.unit.training.bundles import a_bundle
 from tests.unit.training.candidate_suite import TEA, checker_board
-from training.bundle import MANIFEST, Bundle
+from training.bundle import Bundle
+from training.bundle_format import MANIFEST
 
 
 @pytest.fixture
