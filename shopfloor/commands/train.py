@@ -33,7 +33,7 @@ def train(
 ) -> None:
     """Fit all models on the lake's events, compare them, register the version and make it challenger.
 
-    The first version ever becomes champion at once.
+    Where there is no champion, as in a new shop, it becomes champion at once.
     """
     from shopfloor import wiring
     from shopfloor.output import Output, by_step
@@ -41,6 +41,7 @@ def train(
     from training import jobs
     from training.assortment import CatalogueFiles
     from training.dataset import BEGINNING, END
+    from training.model_card import CARD
     from training.promotion import promote as through_the_gate
 
     settings = LoadedSettings.read(config).settings
@@ -67,6 +68,8 @@ def train(
             sentence, newest = f"Nothing to do: {nothing}.", nothing.version
             output.result({"version": newest, "trained": False}, lambda console: console.print(sentence))
             return
+    stored = registry.stored(trained.version)
+    output.note(f"its card: {stored / CARD if stored else CARD + ', among the artifacts of its run in MLflow'}")
     for bot in trained.left_out:
         output.note(f"left out, looks like a bot: {bot}")
     promoted = trained.promoted
