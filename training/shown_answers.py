@@ -17,6 +17,9 @@ from training.past import Past
 
 PLACEMENTS: Final = ("home", "search-empty", "email")
 """Their answers stand for a customer's history alone, which is what the rankers are asked with."""
+ASKED_ABOUT: Final = ("item_ids", "category_ids")
+"""Answers to questions about these stand for them too, and exposures do not keep them. What was viewed lately or may
+not be shown changes less: the views are events as well, and what may not be shown is taken out of the ranked list."""
 MOST: Final = 20_000
 """Answers that are read, a sample that stays the same."""
 ATTRIBUTED: Final = timedelta(days=7)
@@ -24,13 +27,18 @@ ATTRIBUTED: Final = timedelta(days=7)
 NEVER: Final = np.iinfo(np.int64).max
 
 # As with events, what a device was shown belongs to the account that it logs in to next. A device whose clock is slow
-# tells of a click before the answer: the answer that it names is proof enough that it came after it.
+# tells of a click before the answer: the answer that it names is proof enough that it came after it. A lake whose
+# every file was written before the contract had ``asked_with`` lacks the column.
 _ANSWERS: Final = """
 WITH shown AS (
     SELECT recommendation_id, any_value(customer_key) AS customer, any_value(epoch_us(shown_at)) AS time_us,
            any_value(market) AS market, any_value(items) AS items
-    FROM read_parquet($exposures, hive_partitioning = true, union_by_name = true)
+    FROM (
+        FROM read_parquet($exposures, hive_partitioning = true, union_by_name = true)
+        UNION ALL BY NAME SELECT NULL::VARCHAR[] AS asked_with WHERE false
+    )
     WHERE list_contains($placements, placement) AND len(items) > 1 AND epoch_us(shown_at) < $until
+      AND NOT list_has_any(coalesce(asked_with, []), $asked_about)
     GROUP BY recommendation_id
 ), answers AS (
     SELECT shown.* REPLACE (coalesce('u:' || account, customer) AS customer)
@@ -116,6 +124,7 @@ def read_shown(
         "exposures": list(exposures),
         "events": list(events),
         "placements": list(PLACEMENTS),
+        "asked_about": list(ASKED_ABOUT),
         "until": until_us,
         "attributed": ATTRIBUTED // timedelta(microseconds=1),
         "never": NEVER,

@@ -102,6 +102,8 @@ class TestReading:
         "answer",
         [
             an_answer(2, "c", "b", placement="product"),
+            an_answer(2, "c", "b", asked_with=["exclude_item_ids", "category_ids"]),
+            an_answer(2, "c", "b", asked_with=["item_ids"]),
             an_answer(2, "c", "b", customer_key="u:nobody"),
             an_answer(2, "c", "b", name="nobody acted on it"),
             an_answer(2, "a"),
@@ -115,6 +117,17 @@ class TestReading:
         data = read(tmp_path, [an_answer(2, "gone", "a", "b")], *VISIT, clicked(2.5, "b"))
         (found,) = lists_between(data.shown, data.interactions, 0, NOON_SECONDS + 999, visiting=True)
         assert found.place.tolist() == [1, 2]
+
+    def test_what_a_page_keeps_out_of_an_answer_makes_no_other_lesson_of_it(self, tmp_path: Path) -> None:
+        answer = an_answer(2, "c", "b", "a", asked_with=["recent_item_ids", "exclude_item_ids"])
+        assert labels(read(tmp_path, [answer], *VISIT, an_event(3, "c"), clicked(2.5, "a"))) == [[0, 0, 1]]
+
+    def test_exposures_of_before_the_contract_told_what_was_asked_with_teach(self, tmp_path: Path) -> None:
+        older = EXPOSURES_SCHEMA.remove(EXPOSURES_SCHEMA.get_field_index("asked_with"))
+        exposures = tmp_path / "exposures.parquet"
+        pq.write_table(pa.Table.from_pylist([an_answer(2, "c", "b", "a")], schema=older), exposures)
+        events = write_events(tmp_path, *VISIT, an_event(3, "c"), clicked(2.5, "a"))
+        assert labels(read_dataset(events, exposures=[str(exposures)])) == [[0, 0, 1]]
 
     def test_the_market_is_that_of_the_question(self, tmp_path: Path) -> None:
         """As in the service, whichever one the customer acted in before."""
