@@ -35,6 +35,13 @@ def training_set(store: FeatureStore, entity_frame: pd.DataFrame, service: str) 
     return joined
 
 
+def check_service(store: FeatureStore, service: str) -> None:
+    """NotFound for a service that is none of those registered; where none is yet, ``training_set`` says what to do."""
+    known = sorted(each.name for each in store.list_feature_services())
+    if known and service not in known:
+        raise NotFound(f"there is no feature service {service}; known are {', '.join(known)}")
+
+
 def _check(store: FeatureStore, frame: pd.DataFrame, service: str) -> None:
     views = [store.get_feature_view(p.name) for p in store.get_feature_service(service).feature_view_projections]
     needed = sorted({key for view in views for key in view.join_keys})

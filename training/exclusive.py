@@ -5,15 +5,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
-from feature_repo.errors import Conflict
+from feature_repo.errors import BadInput, Conflict
 
 
 @contextmanager
 def only_one(file: Path, what: str) -> Iterator[None]:
-    """Hold the lock ``file`` while ``what`` ("a training") runs; Conflict, naming the holder, when it is held."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a+") as lock:
+    """Hold the lock ``file`` while ``what`` ("a training") runs.
+
+    Conflict, naming the holder, when it is held; BadInput when its folder cannot be made or written to.
+    """
+    with _opened(file, what) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -24,3 +27,13 @@ def only_one(file: Path, what: str) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def _opened(file: Path, what: str) -> TextIO:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file.open("a+")
+    except OSError as error:
+        raise BadInput(
+            f"{what} needs a folder to write to, and {file.parent} is none: {error.strerror}; give another"
+        ) from error

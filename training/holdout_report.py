@@ -19,13 +19,13 @@ from training.interactions import Interactions
 NAMES: Final[Mapping[str, str]] = {
     "home": "new version",
     "champion": "version in use",
-    "blend": "new version, unranked",
+    "blend": "new version without ranker",
 }
 """What recipes are called for people."""
 MODELS: Final[Mapping[str, str]] = {
     "new version": "what this training made, as it would fill the home page.",
     "version in use": "today's mix of models, fitted on the same data for this comparison.",
-    "new version, unranked": "the new version without its ranker, in the order of the blend.",
+    "new version without ranker": "the new version without its ranker, in the order of the blend.",
     "popular": "what most customers of a market want lately, for comparison.",
 }
 

@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from shopfloor.commands.options import AsJson, Config, check_target, in_utc
+
+PARQUET: Final = ".parquet"
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +36,7 @@ def training_set(
     """
     from feature_repo.errors import BadInput
     from feature_repo.store import open_store
+    from feature_repo.training_set import check_service
     from feature_repo.training_set import training_set as with_features
     from shopfloor import wiring
     from shopfloor.output import Output
@@ -42,17 +45,20 @@ def training_set(
 
     if rows not in list(Rows):
         raise BadInput(f"--rows {rows} is unknown; choose {' or '.join(Rows)}")
+    if out.suffix.lower() != PARQUET:
+        raise BadInput(f"OUT {out}: what is written is Parquet; name it {out.with_suffix(PARQUET).name}")
     check_target("OUT", out)
     settings = LoadedSettings.read(config).settings
     output = Output(as_json)
     end = in_utc(until) or datetime.now(UTC)
     start = in_utc(since) or end - timedelta(days=28)
+    store, _ = open_store(settings.online_address, settings.data)
+    check_service(store, service)
     lake = wiring.lake(settings)
     with output.progress() as bars:
         step = bars.add_task("rows from the lake", total=3)
         frame = training_rows(Rows(rows), lake.event_files(), lake.files("exposures"), start, end, most)
         bars.update(step, completed=1, description="features of each moment")
-        store, _ = open_store(settings.online_address, settings.data)
         joined = with_features(store, frame, service)
         bars.update(step, completed=2, description="write")
         partial = out.with_name(f".{out.name}.partial")

@@ -60,6 +60,8 @@ def test_each_row_has_the_features_that_were_known_at_its_moment(shop: Path) -> 
     assert pd.isna(orders[0])
     assert orders[1:] == [1, 2]
     assert [path.name for path in shop.glob("*set.parquet*")] == ["set.parquet"]
+    with pytest.raises(NotFound, match=r"no feature service ranker_v9; known are .*ranker_v1"):
+        export(out, "--service", "ranker_v9", "--until", "2026-03-01")  # told before the lake has no rows to give
     assert export(out, "--since", "2026-03-03", "--most", "1")["rows"] == 1
     assert pd.read_parquet(out)["item_id"].tolist() == ["pot"]
 
@@ -86,3 +88,9 @@ def test_what_would_give_no_rows_says_why(shop: Path, more: tuple[str, ...], mes
 def test_a_folder_that_is_not_there(shop: Path) -> None:
     with pytest.raises(BadInput, match="gone"):
         export(shop / "gone" / "set.parquet")
+
+
+def test_a_name_that_promises_another_format(shop: Path) -> None:
+    with pytest.raises(BadInput, match=r"what is written is Parquet; name it set\.parquet"):
+        export(shop / "set.csv")
+    assert not (shop / "set.csv").exists()
