@@ -5,7 +5,7 @@ What came with consent withheld is in no row and labels none. Bots are in it, fo
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -14,6 +14,7 @@ import pandas as pd
 
 from feature_repo.activity import KIND_OF_EVENT
 from feature_repo.errors import BadInput
+from training.shown_answers import ATTRIBUTED
 
 
 class Rows(StrEnum):
@@ -22,7 +23,7 @@ class Rows(StrEnum):
     INTERACTIONS = "interactions"
     """One row for each item that a customer viewed, wished for, put into the cart or bought; ``action`` says which."""
     EXPOSURES = "exposures"
-    """One row for each item that an answer showed; ``clicked`` and ``bought`` say what came of it."""
+    """One row for each item that an answer showed; ``clicked`` and ``bought`` say what came of it within ATTRIBUTED."""
 
 
 _INTERACTIONS: Final = """
@@ -35,18 +36,19 @@ _INTERACTIONS: Final = """
     ORDER BY event_timestamp LIMIT $most"""
 
 _EXPOSURES: Final = """
-    WITH caused AS (
-        SELECT recommendation_id, item.item_id, bool_or(event_name = 'purchase') AS bought,
-               bool_or(event_name IN ('view_item', 'select_item')) AS clicked
+    WITH named AS (
+        SELECT recommendation_id, item.item_id, event_name, event_time
         FROM (SELECT *, unnest(items) AS item FROM read_parquet($events, union_by_name = true))
-        WHERE recommendation_id IS NOT NULL AND coalesce(consent.personalisation, true) GROUP BY ALL)
+        WHERE recommendation_id IS NOT NULL AND coalesce(consent.personalisation, true))
     SELECT customer_key, shown.item_id, shown_at AS event_timestamp, placement, market, answer.recommendation_id,
            shown.position, shown.score, shown.propensity,
-           coalesce(clicked, false) AS clicked, coalesce(bought, false) AS bought
+           coalesce(bool_or(event_name IN ('view_item', 'select_item')), false) AS clicked,
+           coalesce(bool_or(event_name = 'purchase'), false) AS bought
     FROM (SELECT *, unnest(items) AS shown FROM read_parquet($exposures, union_by_name = true)) AS answer
-    LEFT JOIN caused ON caused.recommendation_id = answer.recommendation_id AND caused.item_id = shown.item_id
+    LEFT JOIN named ON named.recommendation_id = answer.recommendation_id AND named.item_id = shown.item_id
+        AND event_time <= shown_at + to_microseconds($attributed)
     WHERE shown_at >= $since AND shown_at < $until AND customer_key <> ''
-    ORDER BY event_timestamp LIMIT $most"""
+    GROUP BY ALL ORDER BY event_timestamp, recommendation_id, position LIMIT $most"""
 
 
 def training_rows(
@@ -65,6 +67,7 @@ def training_rows(
         values["actions"] = [kind.name.lower() for kind in KIND_OF_EVENT.values()]
     else:
         values["exposures"] = list(exposures)
+        values["attributed"] = ATTRIBUTED // timedelta(microseconds=1)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         # A terminal would show it on standard output; in a notebook without widgets it is off and cannot be set.

@@ -21,12 +21,20 @@ WITHHELD = {"personalisation": False}
 def lake(tmp_path: Path) -> Lake:
     """An answer that showed a tent and a stove; the tent was clicked, and bought on the next day.
 
-    The stove was clicked without consent to be learnt from.
+    The stove was clicked without consent to be learnt from, and bought from the same answer after more than a week.
     """
     events = [
         event(60, event_id="e1", recommendation_id="r1", items=[{"item_id": "tent"}]),
         event(86400, event_id="e2", event_name="purchase", transaction_id="t", items=[{"item_id": "tent"}]),
         event(90000, event_id="e3", event_name="search", search_term="stove", items=[]),
+        event(
+            8 * 86400,
+            event_id="e5",
+            event_name="purchase",
+            transaction_id="u",
+            recommendation_id="r1",
+            items=[{"item_id": "stove"}],
+        ),
         event(70, event_id="e4", recommendation_id="r1", items=[{"item_id": "stove"}], consent=WITHHELD),
     ]
     shown = [
@@ -35,9 +43,9 @@ def lake(tmp_path: Path) -> Lake:
     ]
     answer = Exposure(recommendation_id="r1", shown_at=NOW, customer_key="u:anna", placement="home", items=tuple(shown))
     lake = Lake(str(tmp_path))
-    origins = [record(offset) for offset in range(4)]
+    origins = [record(offset) for offset in range(5)]
     rows = table_of([to_log(one) for one in events], origins, EVENTS_SCHEMA)
-    lake.append("events", rows, Source("log", "events"), {0: 4})
+    lake.append("events", rows, Source("log", "events"), {0: 5})
     rows = table_of([to_log(answer)], origins[:1], EXPOSURES_SCHEMA)
     lake.append("exposures", rows, Source("log", "exposures"), {0: 1})
     return lake
@@ -61,6 +69,10 @@ class TestTrainingRows:
         assert dict(zip(frame["item_id"], frame["clicked"], strict=True)) == {"tent": True, "stove": False}
         assert not frame["bought"].any()  # the purchase did not name the answer
         assert (frame["propensity"] == 0.5).all()
+
+    def test_what_came_of_an_answer_after_a_week_is_not_its_doing(self, lake: Lake) -> None:
+        assert rows_of(lake, Rows.INTERACTIONS, until=NOW + timedelta(days=9))["item_id"].tolist()[-1] == "stove"
+        assert not rows_of(lake, Rows.EXPOSURES)["bought"].any()
 
     def test_what_came_without_consent_is_in_no_row_and_labels_none(self, lake: Lake) -> None:
         assert "stove" not in set(rows_of(lake, Rows.INTERACTIONS)["item_id"])
