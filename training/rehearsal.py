@@ -59,7 +59,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """What a ranker learns from, with the calibration found on answers that it had not learnt from."""
+    """What a ranker learns from, with the calibration found on answers that trees like its own had not learnt from."""
 
     weights: Mapping[str, float]
     rows: Sequence[Rows]
@@ -238,7 +238,7 @@ class _Tried:
         subjects: Mapping[str, Subject],
         seen: Mapping[str, Sequence[ShownList]],
     ) -> dict[str, Taught]:
-        """The lessons of each ranker with those of the later part, and the calibration of what had not seen that.
+        """The lessons of each ranker with those of the later part, and its calibration on that.
 
         A ranker whose higher scores are no likelier to be right is left out.
         """
@@ -248,13 +248,34 @@ class _Tried:
         }
         found = {}
         for name, ranker in rankers.items():
-            rows = replayed_rows(later[name], self.models, ranker.weights, self.signals, ranker.settings)
-            calibration = Calibration.fit(ranker.trees.score(rows.features), rows.label) if len(rows.group) else None
+            asked, lists = later[name], self.lessons[subjects[name]]
+            halves = [
+                replayed_rows(half, self.models, ranker.weights, self.signals, ranker.settings)
+                for half in (asked[: len(asked) // 2], asked[len(asked) // 2 :])
+            ]
+            calibration = cross_fitted(lists, halves, ranker.settings, self.settings.seed)
             if calibration is not None:
                 shown = shown_rows(seen[name], self.models, ranker.weights, self.signals, ranker.settings)
-                lists = [*self.lessons[subjects[name]], rows.teaching(), shown]
+                lists = [*lists, *(half.teaching() for half in halves), shown]
                 found[name] = Taught(ranker.weights, lists, calibration)
         return found
+
+
+def cross_fitted(
+    lessons: Sequence[Rows], halves: Sequence[Rows], settings: RankerSettings, seed: int
+) -> Calibration | None:
+    """The calibration by what trees that learnt from the ``lessons`` and one of the ``halves`` say of the other half.
+
+    The trees that are used learn from all of it, and their scores go further than those of trees that learnt from the
+    lessons alone: with a calibration of those they would promise too much. None where scores say nothing.
+    """
+    scores, labels = [], []
+    for number, asked in enumerate(halves):
+        trees = learnt([*lessons, *halves[:number], *halves[number + 1 :]], settings, seed)
+        if trees is not None and len(asked.group):
+            scores.append(trees.score(asked.features))
+            labels.append(asked.label)
+    return Calibration.fit(np.concatenate(scores), np.concatenate(labels)) if scores else None
 
 
 def _better(figures: Mapping[str, Interval], name: str) -> bool:
