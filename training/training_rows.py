@@ -48,7 +48,7 @@ _EXPOSURES: Final = """
     LEFT JOIN named ON named.recommendation_id = answer.recommendation_id AND named.item_id = shown.item_id
         AND event_time <= shown_at + to_microseconds($attributed)
     WHERE shown_at >= $since AND shown_at < $until AND customer_key <> ''
-    GROUP BY ALL ORDER BY event_timestamp, recommendation_id, position LIMIT $most"""
+    GROUP BY ALL ORDER BY event_timestamp, answer.recommendation_id, shown.position LIMIT $most"""
 
 
 def training_rows(
