@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 
 from feature_repo.errors import BadInput, NotFound, Refused
 from training.bundle import Manifest
-from training.data_checks import DAY_SECONDS
 from training.evidence import Evidence
 from training.holdout import K
 from training.registry import CHALLENGER, CHAMPION, ModelRegistry
@@ -198,7 +197,7 @@ def _data(manifest: Manifest, gate: GateSettings) -> Iterator[Objection]:
     if evidence is None or evidence.shift is None:
         return
     shift, data = evidence.shift, evidence.data
-    window = f"{_day(data.first)} to {_day(data.last)}"
+    window = f"{_utc(data.first):%Y-%m-%d} to {_utc(data.last):%Y-%m-%d}"
     drop = {"drop": shift.drop, "fewer": shift.fewer, "interactions": data.interactions, "most": gate.most_drop}
     if shift.drop > gate.most_drop:
         reason = f"its data ({window}) lack events: {shift.drop:.0%} fewer interactions a day than the champion's"
@@ -212,9 +211,9 @@ def _data(manifest: Manifest, gate: GateSettings) -> Iterator[Objection]:
         )
         yield Objection("drop", reason, drop)
     if shift.earlier_seconds > 0:
-        days = shift.earlier_seconds / DAY_SECONDS
-        reason = f"its data ({window}) end {days:,.1f} days before the champion's: train without --until; {_MEANT}"
-        yield Objection("older", reason, {"earlier_days": days})
+        ends, theirs = (f"{_utc(last):%Y-%m-%d %H:%M}" for last in (data.last, data.last + shift.earlier_seconds))
+        reason = f"its data end at {ends}, the champion's at {theirs} (UTC): train without --until; {_MEANT}"
+        yield Objection("older", reason, {"last": ends, "champion_last": theirs})
     for name, psi in shift.psi.items():
         if psi > gate.most_shift:
             reason = f"{name} shifted, stability index {psi:.2f} above {gate.most_shift:g}: {shift.moved[name]}"
@@ -224,5 +223,5 @@ def _data(manifest: Manifest, gate: GateSettings) -> Iterator[Objection]:
 _MEANT: Final = "if it is meant to be so, promote with --force --why TEXT"
 
 
-def _day(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
+def _utc(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

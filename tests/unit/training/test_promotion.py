@@ -170,7 +170,7 @@ def test_a_margin_of_nothing_asks_for_a_sure_gain(manifest: Manifest) -> None:
         (
             "older",
             {"shift": SHIFT.model_copy(update={"earlier_seconds": 25 * 86_400})},
-            "its data (2023-11-14 to 2023-11-24) end 25.0 days before the champion's: train without --until; if",
+            "its data end at 2023-11-24 22:13, the champion's at 2023-12-19 22:13 (UTC): train without --until; if",
         ),
         (
             "shift",
