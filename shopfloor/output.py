@@ -1,13 +1,17 @@
 """What a command says: with ``--json`` one document on standard output and all else on standard error."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
+
+PIPED: Final = 160
+"""Columns that tables may take in a pipe or a file, where nobody's window ends and a wrapped row cannot be searched."""
 
 
 class Output:
@@ -21,6 +25,8 @@ class Output:
         self.as_json = as_json
         self.notes = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
         self._results = Console(soft_wrap=True, markup=False, emoji=False)
+        if not self._results.is_terminal and "COLUMNS" not in os.environ:
+            self._results.width = PIPED
 
     def note(self, text: str) -> None:
         self.notes.print(text)

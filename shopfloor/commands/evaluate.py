@@ -56,6 +56,10 @@ Files are Parquet, CSV or JSON lines; a column that --columns leaves out is look
 user, basket, item, time, event, market; in the items file category, parent_category, price and name). A sessions test
 file may hold prefix (a list of items) and label instead. Times are numbers since 1970 (s, ms, µs or ns) or timestamps.
 
+Models: popular, trending, als, bpr, bspm, ease, graph_filter, session_knn, covisitation, bought_together, buy_again,
+buy_again_due, new_items, and the whole of candidates and ranker, ranked (ranked_plain: without the taxonomy).
+training.own_models in shopfloor.toml adds a shop's own; docs/evaluation.md shows how.
+
 Metrics: hr and mrr for sessions, recall and ndcg for users and baskets; coverage, the share of the catalogue seen in
 training that was shown to anyone; novelty, in bits, of the items shown; diversity, how unlike each other the items of
 a list are (over the taxonomy where --items gives one, else over who touched them); top_share, the share of places that
@@ -74,7 +78,7 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     protocol: Annotated[str, typer.Option(help="What is asked: sessions, users or baskets.")],
-    model: Annotated[list[str], typer.Option(help="Candidate model; may be repeated.")],
+    model: Annotated[list[str], typer.Option(help="A model, of those named below; may be repeated.")],
     train: Annotated[Path | None, typer.Option(help="File to fit on; its items are the catalogue.")] = None,
     test: Annotated[Path | None, typer.Option(help="File with what happened next.")] = None,
     split: Annotated[
@@ -207,7 +211,7 @@ def _table(found: "list[Row]", cautions: "Sequence[str]") -> "Table":
     caption = "\n".join(f"Caution: {text}" for text in cautions)
     table = Table("model", *(["slice"] if sliced else []), "metric", caption=caption or None, caption_justify="left")
     for heading in ("value", "95 % interval", "n"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in found:
         part = [row.slice or ""] if sliced else []
         interval = f"{row.low:.4f} to {row.high:.4f}"

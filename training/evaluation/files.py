@@ -60,6 +60,8 @@ def read_file(path: Path, columns: Mapping[str, str], needed: Collection[str], w
         raise NotFound(f"there is no file {path}; give a Parquet, CSV or JSON lines file")
     if path.suffix.lower() not in _READERS:
         raise BadInput(f"{path} ends in {path.suffix!r}; known are {', '.join(_READERS)}")
+    if _is_empty(path):
+        raise BadInput(f"{path} is empty; check that it is the right file")
     with duckdb.connect() as connection:
         try:
             connection.execute("SET TimeZone = 'UTC'")
@@ -89,6 +91,12 @@ def has_columns(path: Path, *names: str) -> bool:
             return set(names) <= set(_types(connection, path))
     except (duckdb.Error, KeyError):
         return False
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether it holds no more than line ends, of which a reader would make a column of its own."""
+    with path.open("rb") as lines:
+        return not any(line.strip() for line in lines)
 
 
 def _source(path: Path) -> str:

@@ -1,6 +1,7 @@
 """``shopfloor evaluate`` as it is typed."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from shopfloor.cli import app
 from training.evaluation.task import Metric
 from training.evaluation.tracking import PAGE, ROWS
 from training.mlflow_client import open_client
+from training.models import MODELS
 from training.registry import MODEL
 
 
@@ -240,6 +242,21 @@ def test_help_shows_examples_and_every_metric() -> None:
     assert "--protocol baskets" in result.stdout
     assert "--data clicks.parquet" in result.stdout
     assert all(metric in result.stdout for metric in Metric)
+    words = set(re.findall(r"\w+", result.stdout.split("Models:")[1]))
+    assert set(MODELS) <= words
+
+
+def test_a_row_of_a_piped_table_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "clicks.parquet"
+    market = "The United Kingdom of Great Britain and Northern Ireland"
+    clicks = [(s, item, 100 * s + place, name) for s, name in enumerate(("AT", market) * 15)
+              for place, item in enumerate("abc")]  # fmt: skip
+    pd.DataFrame(clicks, columns=["session", "item", "time", "market"]).to_parquet(file)
+    command = ["evaluate", "--protocol", "sessions", "--data", str(file), "--share", "0.3", "--model", "covisitation"]
+    result = CliRunner().invoke(app, [*command, "--model", "popular", "--compare", "--slices"], catch_exceptions=False)
+    rows = [line for line in result.stdout.splitlines() if market in line]
+    assert rows
+    assert all(re.search(r"@20 .* \d\.\d{4} +│ +\d\.\d{4} to \d\.\d{4} ", row) for row in rows)
 
 
 def test_a_model_of_the_shops_own_is_measured_as_any_other(

@@ -110,3 +110,11 @@ def test_column_names_of_the_command_line() -> None:
     for wrong in ("item", "item=", "sku=item"):
         with pytest.raises(BadInput, match="--columns"):
             parse_columns(wrong)
+
+
+@pytest.mark.parametrize("name", ["empty.csv", "empty.jsonl", "empty.parquet"])
+@pytest.mark.parametrize("content", ["", "\n\n"])
+def test_an_empty_file_is_called_one(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(BadInput, match=f"{name} is empty"):
+        read_file(tmp_path / name, {}, ("user", "item"), ())
