@@ -1,6 +1,6 @@
 """Do the 95 % intervals of ``shopfloor estimate`` hold the truth? Logs of the demo shop, whose true behaviour is known.
 
-    python -m benchmarks.off_policy [--logs 200] [--answers 6000] [--share 0.2] [--json OUT]
+    python -m benchmarks.off_policy [--logs 200] [--answers 6000] [--share 0.2] [--rarer 1] [--json OUT]
 
 The shop shows everybody what is popular, explored as serving explores it: ten places, forty candidates. The challenger
 shows each customer what they like best of the forty. Each log is of customers of its own with six visits each, and is
@@ -10,7 +10,7 @@ drawn from the first page's true probabilities; how many of the logs give an int
 import argparse
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -49,6 +49,10 @@ class Truth:
     """[POOL] the shop's candidates, best first."""
     challenger: Ints
     """[customers, SHOWN]"""
+
+    def rarer(self, times: float) -> "Truth":
+        """The same with so many times fewer clicks, as purchases are fewer."""
+        return replace(self, click=self.click / times)
 
     def worth(self) -> float:
         """Clicks for an answer of the challenger."""
@@ -123,6 +127,8 @@ def figures(covered: Coverage) -> Iterator[Figure]:
         yield Figure(f"{name}: intervals that hold the truth", covered.held(name), f"of {logs}", note=note)
     yield Figure("logs with a warning", sum(bool(one.warnings) for one in covered.found), f"of {logs}")
     yield Figure("weighted places, worth", round(float(np.mean([one.effective for one in covered.found]))))
+    rewards = float(np.mean([one.effective_rewards for one in covered.found]))
+    yield Figure("rewards in them", round(rewards, 1))
 
 
 def main() -> int:
@@ -130,10 +136,12 @@ def main() -> int:
     parser.add_argument("--logs", type=int, default=200)
     parser.add_argument("--answers", type=int, default=6_000, help="of each log")
     parser.add_argument("--share", type=float, default=0.2, help="serving.explore_share")
+    parser.add_argument("--rarer", type=float, default=1.0, help="so many times fewer clicks, as purchases are")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     asked = parser.parse_args()
     title = f"{asked.logs} logs of {asked.answers:,} answers, explore_share {asked.share}"
-    return report(title, list(figures(coverage(demo_truth(), asked.logs, asked.answers, asked.share))), asked.json)
+    covered = coverage(demo_truth().rarer(asked.rarer), asked.logs, asked.answers, asked.share)
+    return report(title, list(figures(covered)), asked.json)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,9 @@ PRIOR: Final = 1.0
 LEVEL: Final = 1.959964
 """Standard deviations of a normal on either side that hold 95 %."""
 LEAST_EFFECTIVE: Final = 150
-"""With a hundred, intervals that say 95 % hold the truth 91 times in 100 (benchmarks/off_policy.py)."""
+LEAST_REWARDS: Final = 4
+"""With a hundred places and three rewards, intervals that say 95 % hold the truth 91 times in 100, with two rewards 85
+times (benchmarks/off_policy.py)."""
 LEAST_SUPPORT: Final = 0.98
 LEAST_SKEW: Final = 1e-6
 """Of less there is nothing to remove, and dividing by it would cost digits."""
@@ -97,6 +99,8 @@ class Estimates(NamedTuple):
     """Mean weight: 1 where the log can show whatever the challenger shows; the rest it says nothing about."""
     effective: float
     """Slots that the weighted ones are worth, (sum w)^2 / sum w^2."""
+    effective_rewards: float
+    """Rewards to be expected in so many slots, by SNIPS."""
     answers: int
     warnings: tuple[str, ...]
 
@@ -118,19 +122,22 @@ def estimate(slots: LoggedSlots, seed: int) -> Estimates:
     places, weights, weighted = summed(np.ones(len(weight))), summed(weight), summed(weight * slots.reward)
     rewards = summed(slots.reward).sum(axis=1)
     robust = summed(proposed + weight * (slots.reward - shown)).sum(axis=1)
+    snips = _ratio(_self_normalised(places, weights, weighted), answers)
     supported = _ratio(weights.sum(axis=1), places.sum(axis=1))
     squares = float((weight**2).sum())
     effective = float(weight.sum() ** 2 / squares) if squares else 0.0
+    effective_rewards = effective * snips.value * float(answers.sum()) / len(weight)
     return Estimates(
         logged=_ratio(rewards, answers),
         ips=_ratio(weighted.sum(axis=1), answers),
-        snips=_ratio(_self_normalised(places, weights, weighted), answers),
+        snips=snips,
         doubly_robust=_ratio(robust, answers),
         gain=_ratio(robust - rewards, answers),
         supported=supported,
         effective=effective,
+        effective_rewards=effective_rewards,
         answers=int(answers.sum()),
-        warnings=tuple(_warnings(slots, supported, effective)),
+        warnings=tuple(_warnings(slots, supported, effective, effective_rewards)),
     )
 
 
@@ -192,7 +199,7 @@ def predicted(slots: LoggedSlots, seed: int) -> tuple[Reals, Reals]:
     return shown, proposed
 
 
-def _warnings(slots: LoggedSlots, supported: Interval, effective: float) -> list[str]:
+def _warnings(slots: LoggedSlots, supported: Interval, effective: float, effective_rewards: float) -> list[str]:
     warnings = []
     never = float(((slots.propensity >= 1) & (slots.item != slots.challenger)).mean())
     if supported.high < LEAST_SUPPORT or never > 1 - LEAST_SUPPORT:
@@ -201,10 +208,11 @@ def _warnings(slots: LoggedSlots, supported: Interval, effective: float) -> list
             f"places, and in {never:.0%} surely not (nothing was left to chance there). IPS counts the rest as earning "
             f"nothing and the doubly robust estimate rests on its model there; {_more_support(never)}"
         )
-    if effective < LEAST_EFFECTIVE:
+    if effective < LEAST_EFFECTIVE or effective_rewards < LEAST_REWARDS:
         warnings.append(
-            f"the weighted places are worth only {effective:.0f}, and below {LEAST_EFFECTIVE} "
-            "intervals are too narrow; collect more exposures"
+            f"the weighted places are worth only {effective:,.0f}, with about {effective_rewards:.1f} rewards in them; "
+            f"below {LEAST_EFFECTIVE} places or {LEAST_REWARDS} rewards intervals are too narrow, "
+            "collect more exposures"
         )
     if not slots.reward.any():
         warnings.append("no reward followed any of these answers; do the shop's events carry recommendation_id?")

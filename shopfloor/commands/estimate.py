@@ -136,6 +136,7 @@ def _document(finding: _Finding) -> dict[str, Any]:
         "left_out": {"asked_with_more": log.asked_with_more, "impossible": log.impossible},
         "learnt": {"until": finding.learnt_until.isoformat(), "answers": finding.learnt_from},
         "effective": found.effective,
+        "effective_rewards": found.effective_rewards,
         "warnings": finding.warnings,
         "figures": {name: getattr(found, name)._asdict() for name in FIGURES},
     }
@@ -151,5 +152,6 @@ def _show(console: "Console", finding: _Finding) -> None:
         table.add_row(name, f"{figure.value:.4f}", f"{figure.low:.4f} … {figure.high:.4f}")
     console.print(table)
     console.print(
-        f"From {found.answers:,} answers; their places are worth {found.effective:,.0f} of the version's own."
+        f"From {found.answers:,} answers; their places are worth {found.effective:,.0f} of the version's own, "
+        f"with {found.effective_rewards:,.1f} rewards."
     )
