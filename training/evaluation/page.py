@@ -5,11 +5,11 @@ from typing import Final
 
 STYLE: Final = """
 :root { color-scheme: light dark; --ground: #ffffff; --raised: #f4f6f8; --ink: #1b2430; --quiet: #55606e;
-  --edge: #d5dbe2; --grid: #e6eaee; --c0: #0b62a8; --c1: #c2410c; --c2: #157347; --c3: #7e3f98; --c4: #7a6000;
-  --c5: #55606e; }
+  --edge: #d5dbe2; --grid: #e6eaee; --shade: #aab4bf; --c0: #0b62a8; --c1: #c2410c; --c2: #157347; --c3: #7e3f98;
+  --c4: #7a6000; --c5: #55606e; }
 @media (prefers-color-scheme: dark) { :root { --ground: #12171d; --raised: #1b222b; --ink: #e8edf2; --quiet: #a3afbc;
-  --edge: #37424f; --grid: #262f39; --c0: #64aef0; --c1: #ff9a62; --c2: #63cb8b; --c3: #d09be8; --c4: #dcc04f;
-  --c5: #a9b5c2; } }
+  --edge: #37424f; --grid: #262f39; --shade: #5b6a7b; --c0: #64aef0; --c1: #ff9a62; --c2: #63cb8b; --c3: #d09be8;
+  --c4: #dcc04f; --c5: #a9b5c2; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
 main { max-width: 54rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
@@ -28,8 +28,15 @@ th, td { text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px so
 thead th { border-bottom-color: var(--edge); }
 tbody th { white-space: nowrap; padding-right: 1.2rem; }
 .number { text-align: right; white-space: nowrap; }
-.scroll, .chart { overflow-x: auto; }
-.chart svg { display: block; width: 100%; min-width: 36rem; height: auto; }
+.scroll { overflow-x: auto; background: linear-gradient(to right, var(--ground) 1rem, transparent 3rem) local,
+  linear-gradient(to left, var(--ground) 1rem, transparent 3rem) local,
+  linear-gradient(to right, var(--shade), transparent .9rem),
+  linear-gradient(to left, var(--shade), transparent .9rem); }
+.chart svg { display: block; width: 100%; height: auto; }
+.chart .narrow { display: none; }
+.narrow text { paint-order: stroke; stroke: var(--ground); stroke-width: 4px; }
+@media screen and (max-width: 40rem) { .chart .wide { display: none; } .chart .narrow { display: block; }
+  main { padding: 1.25rem 1.25rem 3rem; } h1 { font-size: 1.4rem; overflow-wrap: break-word; } }
 svg text { fill: var(--ink); font: 13px system-ui, sans-serif; }
 svg .tick { fill: var(--quiet); font-size: 11.5px; }
 .grid, .zero { stroke: var(--grid); } .zero { stroke: var(--quiet); }
@@ -45,7 +52,8 @@ summary { cursor: pointer; }
 @media print { :root { color-scheme: light; --ground: #fff; --raised: #f4f6f8; --ink: #1b2430; --quiet: #55606e;
   --edge: #d5dbe2; --grid: #e6eaee; --c0: #0b62a8; --c1: #c2410c; --c2: #157347; --c3: #7e3f98; --c4: #7a6000;
   --c5: #55606e; } main { max-width: none; padding: 0; } .chart, tr { break-inside: avoid; }
-  h2, h3 { break-after: avoid; } details::details-content { content-visibility: visible; block-size: auto; } }
+  h2, h3 { break-after: avoid; } .scroll { background: none; }
+  details::details-content { content-visibility: visible; block-size: auto; } }
 """
 
 
@@ -60,7 +68,10 @@ def page(title: str, body: str) -> str:
 
 
 def table(caption: str, headings: list[str], lines: list[list[str]], numbers_from: int) -> str:
-    """A table of texts; columns from ``numbers_from`` on hold numbers, the first column names its line."""
+    """A table of texts; columns from ``numbers_from`` on hold numbers, the first column names its line.
+
+    Where the screen is narrower it scrolls, and is shaded on the side where there is more.
+    """
     css = [' class="number"' if place >= numbers_from else "" for place in range(len(headings))]
     head = "".join(f'<th scope="col"{c}>{escape(text)}</th>' for text, c in zip(headings, css, strict=True))
     body = "".join(

@@ -86,7 +86,9 @@ def test_the_page_needs_nothing_but_itself_and_is_well_formed(comparison: Compar
 
 def test_every_chart_says_in_words_what_it_shows(comparison: Comparison) -> None:
     charts = [attrs for tag, attrs in Page(render(comparison)).seen if tag == "svg" and "aria-hidden" not in attrs]
-    assert len(charts) == len(Metric) + 2
+    assert len(charts) == 2 * (len(Metric) + 2)
+    assert [attrs["class"] for attrs in charts[:2]] == ["wide", "narrow"]
+    assert charts[0]["aria-label"] == charts[1]["aria-label"]
     assert all(attrs["role"] == "img" and "knn" in (attrs["aria-label"] or "") for attrs in charts)
 
 
@@ -144,10 +146,30 @@ def test_the_axis_spans_its_values_in_round_steps(low: float, high: float) -> No
     assert 0.0 in ticks
 
 
-def test_all_that_is_drawn_lies_within_the_picture() -> None:
-    lines = [Line("a", "", [Mark(0.2, -0.3, 0.9, 0, "")]), Line("b" * 60, "", [Mark(1.0, 1.0, 1.0, 7, "")] * 3)]
-    drawn = interval_chart(lines, "d", str)
-    width = int(re.findall(r'viewBox="0 0 (\d+)', drawn)[0])
+LINES = [
+    Line("a", "60.0 % (55.0 to 65.0)", [Mark(0.2, -0.3, 0.9, 0, "")]),
+    Line("b" * 60, "1,234 questions, few", [Mark(1.0, 1.0, 1.0, 7, "")] * 3),
+]
+
+
+@pytest.mark.parametrize(("name", "width"), [("wide", 720), ("narrow", 340)])
+def test_all_that_is_drawn_lies_within_the_picture(name: str, width: int) -> None:
+    drawn = next(part for part in interval_chart(LINES, "d", str).split("<svg ") if f'class="{name}"' in part)
+    assert f'viewBox="0 0 {width} ' in drawn
     assert all(
         0 <= float(x) <= width for x in re.findall(r'(?:\bx|x1|x2)="([-\d.]+)"|M([-\d.]+) ', drawn) for x in x if x
     )
+
+
+def test_a_phone_is_shown_a_chart_that_fits_and_tables_that_tell_where_they_go_on(comparison: Comparison) -> None:
+    html = render(comparison)
+    assert "min-width: 36rem" not in html
+    assert "@media screen and (max-width: 40rem) { .chart .wide { display: none; }" in html
+    assert re.search(r"\.scroll \{ overflow-x: auto; background: [^}]*local", html)
+
+
+def test_the_words_of_a_narrow_chart_do_not_meet() -> None:
+    """About 7 pixels a letter: label and note of a line share the width."""
+    drawn = interval_chart(LINES, "d", str).partition('class="narrow"')[2]
+    assert "b" * 21 + "…" in re.sub(r"<title>.*?</title>", "", drawn)
+    assert 7 * (22 + len(LINES[1].note)) < 340
