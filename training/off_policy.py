@@ -32,7 +32,7 @@ LEVEL: Final = 1.959964
 """Standard deviations of a normal on either side that hold 95 %."""
 LEAST_EFFECTIVE: Final = 150
 LEAST_REWARDS: Final = 4
-"""With a hundred places and three rewards, intervals that say 95 % hold the truth 91 times in 100, with two rewards 85
+"""With a hundred places and three rewards, intervals that say 95 % hold the truth 91 times in 100, with two rewards 81
 times (benchmarks/off_policy.py)."""
 LEAST_SUPPORT: Final = 0.98
 LEAST_SKEW: Final = 1e-6
