@@ -97,6 +97,7 @@ BENCHMARKS: Mapping[str, Callable[[dict[str, Any]], list[Figure]]] = {
     "memory": from_document,
     "training": from_document,
     "retention": from_document,
+    "off_policy": from_document,
 }
 """Each with what makes figures of its JSON."""
 
