@@ -105,7 +105,7 @@ def _older_rows(known: pd.DataFrame, asked: pd.DataFrame) -> Iterator[str]:
         )
     if older:
         yield (
-            f"{older:,} of the {len(asked):,} test rows ({older / len(asked):.2%}) are older than the end of the "
+            f"{older:,} of the {len(asked):,} test rows ({100 * older / len(asked):.2f} %) are older than the end of the "
             f"training file ({moment(end)} UTC): models could learn what came after them, which flatters the figures. "
             "A file that is cut with --data has none."
         )

@@ -42,7 +42,7 @@ class TestSessionsInBothFiles:
     def test_some_with_the_same_clicks(self, tmp_path: Path) -> None:
         told, older = self.read(tmp_path, LEARNT[:2] + LATER).cautions
         assert told.startswith("1 of the 3 test sessions have an id that the training file has too, 1 of them with the")
-        assert older.startswith("2 of the 6 test rows (33.33%) are older than the end of the training file")
+        assert older.startswith("2 of the 6 test rows (33.33 %) are older than the end of the training file")
 
     def test_an_id_given_twice(self, tmp_path: Path) -> None:
         (told,) = self.read(tmp_path, [(1, "c", NOON + 99), (1, "b", NOON + 100), *LATER]).cautions
@@ -70,7 +70,7 @@ class TestRowsThatAreTooOld:
         assert source(Protocol.USERS, train, test, "held-out").cautions == ()
         (told,) = source(Protocol.USERS, train, test, "temporal").cautions
         assert told.startswith(
-            "1 of the 2 test rows (50.00%) are older than the end of the training file (2023-11-14 22:14"
+            "1 of the 2 test rows (50.00 %) are older than the end of the training file (2023-11-14 22:14"
         )
 
     def test_baskets_without_times_to_learn_from(self, tmp_path: Path) -> None:
