@@ -106,8 +106,8 @@ def _older_rows(known: pd.DataFrame, asked: pd.DataFrame) -> Iterator[str]:
     if older:
         yield (
             f"{older:,} of the {len(asked):,} test rows ({100 * older / len(asked):.2f} %) are older than the end of "
-            f"the training file ({moment(end)} UTC): models could learn what came after them, which flatters the figures. "
-            "A file that is cut with --data has none."
+            f"the training file ({moment(end)} UTC): models could learn what came after them, which flatters the "
+            "figures. A file that is cut with --data has none."
         )
 
 
