@@ -56,7 +56,9 @@ class Champions:
         """
         champion = self.version_of(CHAMPION)
         tag = self._store.model_tags(MODEL).get(CHAMPIONS_TAG, "[]")
-        history = [Promotion(**line) for line in json.loads(tag)]
+        history = [
+            Promotion(line["version"], line["at"], line["why"], line.get("forced", False)) for line in json.loads(tag)
+        ]
         if champion is not None and (not history or history[-1].version != champion):
             history.append(Promotion(champion, "", "alias set outside Shopfloor"))
         return history
@@ -124,6 +126,12 @@ class Champions:
 
     def _remember(self, history: list[Promotion]) -> None:
         kept = history[-KEPT_CHAMPIONS:]
-        while len(text := json.dumps([asdict(promotion) for promotion in kept])) > LONGEST_TAG and len(kept) > 1:
+        while len(text := json.dumps([_line(promotion) for promotion in kept])) > LONGEST_TAG and len(kept) > 1:
             kept = kept[1:]
         self._store.set_model_tag(MODEL, CHAMPIONS_TAG, text)
+
+
+def _line(promotion: Promotion) -> dict[str, str | bool]:
+    """As it is stored; ``forced`` only where it is so, for programs of before it take no other fields than theirs."""
+    line = asdict(promotion)
+    return line if promotion.forced else {name: value for name, value in line.items() if name != "forced"}

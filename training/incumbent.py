@@ -9,7 +9,7 @@ import numpy as np
 
 from feature_repo.errors import Corrupt, Misconfigured, NotFound
 from training.arrays import read_array
-from training.bundle import ITEM_COUNTS, Bundle, Manifest
+from training.bundle import ITEM_COUNTS, Manifest
 from training.champions import CHAMPION
 from training.data_checks import DataShift, shift_between
 from training.fitting import told_apart
@@ -54,7 +54,7 @@ class Incumbent:
                 theirs,
                 Standing(blends, manifest.rankers),
                 _shift(folder, manifest, interactions),
-                _predecessor(folder, version, registry, in_force, interactions) if settings.warm_start else None,
+                Predecessor.of(folder, version, manifest, in_force, interactions) if settings.warm_start else None,
             )
         return cls(version, in_force)
 
@@ -71,11 +71,3 @@ def _shift(folder: Path, manifest: Manifest, interactions: Interactions) -> Data
         return None
     item_ids, counts = read_array(folder, "item_ids", np.str_), read_array(folder, ITEM_COUNTS, np.int64)
     return shift_between(manifest.evidence.data, item_ids, counts, interactions)
-
-
-def _predecessor(
-    folder: Path, version: str, registry: ModelRegistry, in_force: ModelSettings, interactions: Interactions
-) -> Predecessor | None:
-    with suppress(Corrupt):  # models as this program no longer has them; what the manifest says still holds
-        return Predecessor.of(Bundle.open(folder, version, registry.classes), in_force, interactions)
-    return None

@@ -1,8 +1,11 @@
 """Next steps: what customers went to within a visit, as questions asked just before they did."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from training.folds import Replayed
+from training.holdout import Question
 from training.interactions import Interactions
 from training.past import Past
 
@@ -26,3 +29,18 @@ def next_steps(interactions: Interactions, cut: int, until: int, most: int, seed
         if history.in_session.any():
             questions.append(Replayed(history, np.unique(interactions.item[at : end[number]])))
     return questions
+
+
+def steps_of(questions: Sequence[Question]) -> list[Replayed]:
+    """The same of questions that ask for one item each, those of a visit one after another by time: what was gone to in
+    one second is right together."""
+    found: list[Replayed] = []
+    asked: tuple[int, int] | None = None
+    for each in questions:
+        moment = each.session, each.history.now
+        if moment == asked:
+            found[-1] = found[-1]._replace(relevant=np.union1d(found[-1].relevant, [each.item]))
+        elif each.history.in_session.any():
+            found.append(Replayed(each.history, np.array([each.item])))
+            asked = moment
+    return found

@@ -34,6 +34,8 @@ LEAST_EFFECTIVE: Final = 150
 LEAST_REWARDS: Final = 4
 """With a hundred places and three rewards, intervals that say 95 % hold the truth 91 times in 100, with two rewards 81
 times (benchmarks/off_policy.py)."""
+LEAST_CUSTOMERS: Final = 30
+"""By custom; of one customer there is no interval at all."""
 LEAST_SUPPORT: Final = 0.98
 LEAST_SKEW: Final = 1e-6
 """Of less there is nothing to remove, and dividing by it would cost digits."""
@@ -213,6 +215,12 @@ def _warnings(slots: LoggedSlots, supported: Interval, effective: float, effecti
             f"the weighted places are worth only {effective:,.0f}, with about {effective_rewards:.1f} rewards in them; "
             f"below {LEAST_EFFECTIVE} places or {LEAST_REWARDS} rewards intervals are too narrow, "
             "collect more exposures"
+        )
+    customers = len(np.unique(slots.customer))
+    if customers < LEAST_CUSTOMERS:
+        warnings.append(
+            f"only {customers} customer(s) got these answers: intervals are over customers, and say little of fewer "
+            f"than {LEAST_CUSTOMERS}"
         )
     if not slots.reward.any():
         warnings.append("no reward followed any of these answers; do the shop's events carry recommendation_id?")

@@ -14,6 +14,8 @@ from training.holdout import K
 from training.registry import CHALLENGER, CHAMPION, ModelRegistry
 from training.settings import GateSettings
 
+MOST_EARLIER: Final = 86_400
+"""Seconds before the champion's that data may end: its last events may have been those of somebody now left out."""
 COMPARED_WITH: Final = "compared_with"
 """The manifest's setting that names the champion a version was compared with when it was trained."""
 METRICS: Final = (f"hr_{K}", f"mrr_{K}")
@@ -210,7 +212,7 @@ def _data(manifest: Manifest, gate: GateSettings) -> Iterator[Objection]:
             f"train without --since and --until{longer}; {_MEANT}"
         )
         yield Objection("drop", reason, drop)
-    if shift.earlier_seconds > 0:
+    if shift.earlier_seconds > MOST_EARLIER:
         ends, theirs = (f"{_utc(last):%Y-%m-%d %H:%M}" for last in (data.last, data.last + shift.earlier_seconds))
         reason = f"its data end at {ends}, the champion's at {theirs} (UTC): train without --until; {_MEANT}"
         yield Objection("older", reason, {"last": ends, "champion_last": theirs})

@@ -107,7 +107,8 @@ class Ranker:
         """The items among the blend's best ``n`` that nobody has touched, and their places there."""
         if not any(self.signals.untouched(each.item).any() for each in proposals.values()):
             return EMPTY, NOTHING
-        blend = blended(proposals, self.weights, n, hidden)
+        # As deep as the trees rank, so that the place of one does not depend on how many are asked for.
+        blend = blended(proposals, self.weights, max(n, self.settings.candidates), hidden)
         at = np.flatnonzero(self.signals.untouched(blend.item)).astype(np.int32)
         return Blended(blend.item[at], blend.score[at], tuple(blend.source[place] for place in at.tolist())), at
 
@@ -147,8 +148,10 @@ class Ranker:
 
 def _inserted(ranked: Blended, new: Blended, at: Ints, n: int) -> Blended:
     """The best ``n`` of a list with ``new`` items standing at the places ``at``, ascending."""
-    if not len(at) or not len(ranked.item):
-        return ranked if not len(at) else new
+    if not len(at):
+        return ranked
+    if not len(ranked.item):
+        return Blended(new.item[:n], new.score[:n], new.source[:n])
     # Where each stands in the list without those before it.
     before = np.minimum(at - np.arange(len(at)), len(ranked.item))
     score = ranked.score[np.minimum(before, len(ranked.item) - 1)]

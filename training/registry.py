@@ -88,7 +88,8 @@ class ModelRegistry:
                 client.log_text(run, text, name)
             model_id, source = _log_model(client, experiment, run, folder, manifest.libraries)
         except BaseException:
-            _give_up(client, experiment, run, "FAILED")
+            with contextlib.suppress(Exception):  # what went wrong first is what matters
+                _give_up(client, experiment, run, "FAILED")
             raise
         client.set_terminated(run, "FINISHED")
         with _unless(exists_already):

@@ -18,13 +18,14 @@ from training.candidates.candidate import CandidateModel
 from training.data_checks import DataShift, profile_of
 from training.evaluation.bootstrap import Interval
 from training.evidence import Evidence
-from training.folds import Replayed, in_visits
+from training.folds import in_visits
 from training.holdout import Comparison, K, Question, compare, split
 from training.holdout_evidence import gathered
 from training.holdout_report import holdout_report
 from training.interactions import Interactions
 from training.lessons import FOLDS, Fit, Lessons, Subject, lessons, replayed
 from training.next_order import NextOrder, next_orders
+from training.next_step import steps_of
 from training.past import MAX_BOUGHT
 from training.probability import UNCALIBRATED, Calibration
 from training.ranker import Ranker, RankerSettings, Rows, learnt, replayed_rows, shown_rows
@@ -242,10 +243,7 @@ class _Tried:
 
         A ranker whose higher scores are no likelier to be right is left out.
         """
-        later = {
-            VISIT: [Replayed(c.history, np.array([c.item])) for c in self.clicks if c.history.in_session.any()],
-            ORDER: replayed(self.orders),
-        }
+        later = {VISIT: steps_of(self.clicks), ORDER: replayed(self.orders)}
         found = {}
         for name, ranker in rankers.items():
             asked, lists = later[name], self.lessons[subjects[name]]

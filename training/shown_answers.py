@@ -154,9 +154,12 @@ def lists_between(
     yet; an answer shown shortly before is judged by less. Answers without both a right and a wrong item are left out.
     """
     acted = shown.touched if visiting else shown.bought
+    within = np.flatnonzero((shown.time >= cut) & (shown.time < until)).tolist()
+    if not within:
+        return []
     past = Past.of(interactions)
     lists = []
-    for number in np.flatnonzero((shown.time >= cut) & (shown.time < until)).tolist():
+    for number in within:
         history = past.at(int(shown.user[number]), int(shown.time[number]), int(shown.market[number]))
         if bool(history.in_session.any()) is not visiting:
             continue

@@ -36,19 +36,24 @@ _INTERACTIONS: Final = """
     ORDER BY event_timestamp LIMIT $most"""
 
 _EXPOSURES: Final = """
-    WITH named AS (
-        SELECT recommendation_id, item.item_id, event_name, event_time
-        FROM (SELECT *, unnest(items) AS item FROM read_parquet($events, union_by_name = true))
-        WHERE recommendation_id IS NOT NULL AND coalesce(consent.personalisation, true))
+    WITH answers AS (
+        SELECT * FROM read_parquet($exposures, union_by_name = true)
+        WHERE shown_at >= $since AND shown_at < $until AND customer_key <> ''
+    ), caused AS (
+        SELECT recommendation_id, item.item_id, bool_or(event_name = 'purchase') AS bought,
+               bool_or(event_name IN ('view_item', 'select_item')) AS clicked
+        FROM (SELECT *, unnest(items) AS item FROM read_parquet($events, union_by_name = true)) AS done
+        JOIN (SELECT recommendation_id, any_value(shown_at) AS shown_at FROM answers GROUP BY ALL) AS asked
+            USING (recommendation_id)
+        WHERE coalesce(consent.personalisation, true) AND event_time < shown_at + to_microseconds($attributed)
+        GROUP BY ALL
+    )
     SELECT customer_key, shown.item_id, shown_at AS event_timestamp, placement, market, answer.recommendation_id,
            shown.position, shown.score, shown.propensity,
-           coalesce(bool_or(event_name IN ('view_item', 'select_item')), false) AS clicked,
-           coalesce(bool_or(event_name = 'purchase'), false) AS bought
-    FROM (SELECT *, unnest(items) AS shown FROM read_parquet($exposures, union_by_name = true)) AS answer
-    LEFT JOIN named ON named.recommendation_id = answer.recommendation_id AND named.item_id = shown.item_id
-        AND event_time <= shown_at + to_microseconds($attributed)
-    WHERE shown_at >= $since AND shown_at < $until AND customer_key <> ''
-    GROUP BY ALL ORDER BY event_timestamp, answer.recommendation_id, shown.position LIMIT $most"""
+           coalesce(clicked, false) AS clicked, coalesce(bought, false) AS bought
+    FROM (SELECT *, unnest(items) AS shown FROM answers) AS answer
+    LEFT JOIN caused ON caused.recommendation_id = answer.recommendation_id AND caused.item_id = shown.item_id
+    ORDER BY event_timestamp LIMIT $most"""
 
 
 def training_rows(

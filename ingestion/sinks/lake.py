@@ -75,7 +75,7 @@ class Lake:
                         handle,
                         fresh,
                         mode="append",
-                        schema_mode="merge" if _grew(handle, fresh.schema) else None,
+                        schema_mode="merge" if _differs(handle, fresh.schema) else None,
                         writer_properties=_WRITER,
                         commit_properties=CommitProperties(app_transactions=transactions),
                     )
@@ -212,9 +212,10 @@ class Lake:
             ) from error
 
 
-def _grew(handle: DeltaTable, schema: pa.Schema) -> bool:
-    """Whether the contract has fields, at any depth, that the table, made by an earlier one, lacks."""
-    return not _paths(schema) <= _paths(pa.schema(handle.schema().to_arrow()))
+def _differs(handle: DeltaTable, schema: pa.Schema) -> bool:
+    """Whether the contract has fields, at any depth, that the table lacks, for an earlier one made it, or lacks some
+    that a later one, of a newer worker beside this, has added; those stay empty."""
+    return _paths(schema) != _paths(pa.schema(handle.schema().to_arrow()))
 
 
 def _paths(fields: Iterable[pa.Field], above: str = "") -> set[str]:

@@ -46,7 +46,7 @@ def training_set(
     if rows not in list(Rows):
         raise BadInput(f"--rows {rows} is unknown; choose {' or '.join(Rows)}")
     if out.suffix.lower() != PARQUET:
-        raise BadInput(f"OUT {out}: what is written is Parquet; name it {out.with_suffix(PARQUET).name}")
+        raise BadInput(f"OUT {out}: what is written is Parquet; give it a name like {out.stem or 'rows'}{PARQUET}")
     check_target("OUT", out)
     settings = LoadedSettings.read(config).settings
     output = Output(as_json)

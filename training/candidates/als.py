@@ -57,11 +57,15 @@ class Als(TasteModel):
         return cls._iterated(interactions, None, settings.iterations, seed, settings)
 
     def refitted(self, interactions: Interactions, place: Ints, seed: int = 0) -> Self:
-        """The model of other interactions after a few iterations from these factors."""
-        if self.factors.shape[1] != _width(self.settings, interactions):
-            return self.fit(interactions, seed, self.settings)
-        new = np.random.default_rng(seed).random((len(place), self.factors.shape[1]), np.float32) * np.float32(0.01)
-        factors = np.where(place[:, None] >= 0, self.factors[place], new)
+        """The model of other interactions after a few iterations from these factors.
+
+        Those of new items begin with chance, and so do further ones of all, where a small catalogue has grown.
+        """
+        random = np.random.default_rng(seed)
+        width = _width(self.settings, interactions)
+        factors = random.random((len(place), width), np.float32) * np.float32(0.01)
+        shared, known = min(width, self.factors.shape[1]), place >= 0
+        factors[known, :shared] = self.factors[place[known], :shared]
         iterations = min(ITERATIONS_AGAIN, self.settings.iterations)
         return self._iterated(interactions, factors, iterations, seed, self.settings)
 

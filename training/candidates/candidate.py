@@ -80,7 +80,7 @@ class WarmStart(Protocol):
         """The same model of other interactions, begun with what this one knows of items.
 
         ``place``: int32 [items of ``interactions``], where each stands in this model's vocabulary, -1 where it does
-        not. What cannot be begun so is fitted anew.
+        not.
         """
         ...
 

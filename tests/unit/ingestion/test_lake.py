@@ -148,6 +148,16 @@ class TestContractThatGrew:
         query = "SELECT items[1].item_id FROM read_parquet(?, union_by_name=true)"
         assert duckdb.execute(query, [lake.event_files()]).fetchall() == [("tent-1",)] * 3
 
+    def test_a_worker_of_before_still_writes_beside_a_newer_one(self, tmp_path: Path) -> None:
+        lake = Lake(str(tmp_path))
+        lake.append("events", rows(0), SOURCE, {0: 1})
+        before = pa.schema(without(EVENTS_SCHEMA, "search_term"))
+        lake.append("events", pa.Table.from_pylist(rows(1).to_pylist(), schema=before), SOURCE, {0: 2})
+        lake.append("events", rows(2), SOURCE, {0: 3})
+        assert offsets_in(lake) == [0, 1, 2]
+        stored = pa.schema(DeltaTable(str(tmp_path / "events")).schema().to_arrow())
+        assert set(stored.names) == set(EVENTS_SCHEMA.names)
+
 
 class TestAddress:
     def test_a_folder_with_other_files_is_left_alone(self, tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from feature_repo.activity import MAX_INTERACTIONS, Kind
-from training.holdout import split
+from training.holdout import Question, split
 from training.interactions import History, Interactions, from_frame
 from training.next_order import next_orders
-from training.next_step import next_steps
+from training.next_step import next_steps, steps_of
 
 START = 1_700_000_000
 DAY = 86_400
@@ -32,6 +32,17 @@ def told(interactions: Interactions, history: History) -> list[tuple[str, int]]:
 
 PHONE = [("anna", "phone", f"phone {number}", 600 * number) for number in range(4)]
 LAPTOP = [("anna", "laptop", "tent", 660), ("anna", "laptop", "stove", 700)]
+
+
+def test_what_was_gone_to_in_one_second_is_right_together() -> None:
+    at = np.array([0], np.int32)
+    before = [History(at, at.astype(np.int8), at.astype(np.int64), np.array([True]), now=now) for now in (5, 5, 9)]
+    stranger = replace(before[0], in_session=np.array([False]))
+    questions = [
+        Question(history, item, session)
+        for history, item, session in ((before[0], 3, 0), (before[1], 2, 0), (before[2], 4, 0), (stranger, 5, 1))
+    ]
+    assert [each.relevant.tolist() for each in steps_of(questions)] == [[2, 3], [4]]
 
 
 class TestTwoVisitsAtOnce:

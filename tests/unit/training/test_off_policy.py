@@ -60,8 +60,9 @@ class TestWarnings:
         assert "50% of the places, and in 50% surely not" in warning
 
     def test_of_too_few_places_and_of_no_rewards(self) -> None:
-        few, none = estimate(slots_of((0, 0, 1, 1.0, 0.0, 1, 0)), seed=0).warnings
+        few, customers, none = estimate(slots_of((0, 0, 1, 1.0, 0.0, 1, 0)), seed=0).warnings
         assert "worth only 1" in few
+        assert "only 1 customer" in customers
         assert "recommendation_id" in none
 
 

@@ -287,6 +287,25 @@ class TestTheModel:
         assert not np.isin(new, known.item).any()
         assert not np.isin(new, ranker.rank(history, proposals, 20, hidden=new).item).any()
 
+    def test_its_place_does_not_depend_on_how_many_are_asked_for(self, shop: Interactions, fitted: Ranked) -> None:
+        new = np.array([shop.n_items], np.int32)
+        signals = Signals.fit(in_visits(replace(shop, item_ids=np.append(shop.item_ids, "new"))), 7)
+        untouched_first = Trees(
+            root=np.array([0], np.int32),
+            feature=np.array([feature_names((*SOURCES, "new_items")).index("count"), -1, -1], np.int32),
+            left=np.array([1, -1, -1], np.int32),
+            right=np.array([2, -1, -1], np.int32),
+            threshold=np.array([0.5, 2.0, -2.0]),
+        )
+        weights = {**SOURCES, "new_items": 0.02}
+        ranker = replace(ranker_of(fitted), signals=signals, weights=weights, trees=untouched_first)
+        proposals = {name: model.propose(History.of([1, 2]), 30) for name, model in fitted.sources.items()}
+        proposals["new_items"] = Candidates(new, np.array([1.0], np.float32))
+        place = blended(proposals, weights, 40).item.tolist().index(new[0])
+        assert place > 5
+        assert ranker.rank(History.of([1, 2]), proposals, 40).item[place] == new[0]
+        assert new[0] not in ranker.rank(History.of([1, 2]), proposals, 5).item
+
     def test_where_all_is_new_the_blend_stands(self, shop: Interactions, fitted: Ranked) -> None:
         new = np.arange(shop.n_items, shop.n_items + 3, dtype=np.int32)
         ids = np.append(shop.item_ids, ["new 1", "new 2", "new 3"])

@@ -11,7 +11,7 @@ import pytest
 from feature_repo.activity import Kind
 from tests.unit.training.bundles import NOON, a_window
 from tests.unit.training.candidate_suite import checker_board
-from training.bundle import Bundle, DataWindow, write_bundle
+from training.bundle import DataWindow, verified_manifest, write_bundle
 from training.candidates.als import Als, AlsSettings
 from training.candidates.candidate import CandidateModel
 from training.candidates.session_knn import SessionKnn
@@ -83,12 +83,20 @@ def test_a_new_item_is_learnt_and_the_same_seed_gives_the_same(shop: Interaction
     assert np.abs(one.factors[new]).max() > 0.05
 
 
-def test_als_of_a_catalogue_that_allows_wider_factors_is_fitted_anew() -> None:
+def test_a_small_catalogue_that_grew_goes_on_with_the_factors_it_has() -> None:
     board = checker_board()
     wider = replace(board, item_ids=np.append(board.item_ids, "one more"))
     place = np.append(np.arange(board.n_items), -1).astype(np.int32)
-    refitted = Als.fit(board, seed=1).refitted(wider, place, seed=2)
-    np.testing.assert_array_equal(refitted.factors, Als.fit(wider, seed=2).factors)
+    before = Als.fit(board, seed=1)
+    grown, back = (
+        before.refitted(wider, place, seed=2),
+        before.refitted(wider, place, seed=2).refitted(board, place[:-1]),
+    )
+    assert [model.factors.shape for model in (before, grown, back)] == [(8, 8), (9, 9), (8, 8)]
+    assert not np.array_equal(grown.factors, Als.fit(wider, seed=2).factors)
+    for model in (grown, back):
+        best = model.propose(History.of([0]), 4).item
+        assert set(best.tolist()) == set(before.propose(History.of([0]), 4).item.tolist())
 
 
 @pytest.fixture
@@ -96,7 +104,8 @@ def earlier(shop: Interactions) -> Interactions:
     return without_latest(shop, 0.05)
 
 
-def champion(folder: Path, learnt: Interactions, window: DataWindow | None = None) -> Bundle:
+def champion(folder: Path, learnt: Interactions, window: DataWindow | None = None) -> Path:
+    """The folder of a version with a model that begins with chance and one that does not."""
     models: dict[str, CandidateModel] = {
         Als.name: Als.fit(learnt, settings=AlsSettings(iterations=1)),
         SessionKnn.name: SessionKnn.fit(learnt),
@@ -112,16 +121,20 @@ def champion(folder: Path, learnt: Interactions, window: DataWindow | None = Non
         settings={},
         created_at=NOON,
     )
-    return Bundle.open(folder / "bundle", "7")
+    return folder / "bundle"
 
 
 ONE_ITERATION = SETTINGS.with_values(Als.name, {"iterations": 1})
 
 
+def predecessor(folder: Path, shop: Interactions, settings: ModelSettings = ONE_ITERATION) -> Predecessor:
+    return Predecessor.of(folder, "7", verified_manifest(folder), settings, shop)
+
+
 def test_only_a_model_that_begins_with_chance_goes_on(
     tmp_path: Path, shop: Interactions, earlier: Interactions
 ) -> None:
-    before = Predecessor.of(champion(tmp_path, earlier), ONE_ITERATION, shop)
+    before = predecessor(champion(tmp_path, earlier), shop)
     assert (before.version, list(before.models)) == ("7", [Als.name])
     assert np.array_equal(before.place, np.arange(shop.n_items))
     assert isinstance(before.refitted(Als.name, shop, 1), Als)
@@ -129,16 +142,28 @@ def test_only_a_model_that_begins_with_chance_goes_on(
 
 def test_an_item_that_the_champion_lacks_has_no_place(tmp_path: Path, shop: Interactions) -> None:
     more = replace(shop, item_ids=np.append(shop.item_ids, "one more"))
-    assert Predecessor.of(champion(tmp_path, shop), ONE_ITERATION, more).place[-1] == -1
+    assert predecessor(champion(tmp_path, shop), more).place[-1] == -1
 
 
 def test_other_settings_begin_anew(tmp_path: Path, shop: Interactions, earlier: Interactions) -> None:
-    assert not Predecessor.of(champion(tmp_path, earlier), SETTINGS, shop).models
+    assert not predecessor(champion(tmp_path, earlier), shop, SETTINGS).models
+
+
+def test_a_model_that_can_no_longer_be_read_begins_anew(
+    tmp_path: Path, shop: Interactions, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Changed(Als):
+        @classmethod
+        def load(cls, folder: Path) -> "Changed":
+            raise KeyError("a setting of yesterday")
+
+    changed = replace(ONE_ITERATION, classes={**ONE_ITERATION.classes, Als.name: Changed})
+    assert not predecessor(champion(tmp_path, shop), shop, changed).models
+    assert "a setting of yesterday" in caplog.text
 
 
 def test_a_champion_that_knows_too_little_is_not_gone_on_from(tmp_path: Path, shop: Interactions) -> None:
-    old = champion(tmp_path, without_latest(shop, 0.3))
-    assert not Predecessor.of(old, ONE_ITERATION, shop).models
+    assert not predecessor(champion(tmp_path, without_latest(shop, 0.3)), shop).models
 
 
 def test_a_past_that_was_imported_since_is_new_to_the_champion(tmp_path: Path, shop: Interactions) -> None:
@@ -146,4 +171,4 @@ def test_a_past_that_was_imported_since_is_new_to_the_champion(tmp_path: Path, s
     small = window.model_copy(
         update={"interactions": len(shop) // 2, "last_event": window.last_event + timedelta(days=1)}
     )
-    assert not Predecessor.of(champion(tmp_path, shop, small), ONE_ITERATION, shop).models
+    assert not predecessor(champion(tmp_path, shop, small), shop).models
