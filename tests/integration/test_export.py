@@ -91,6 +91,6 @@ def test_a_folder_that_is_not_there(shop: Path) -> None:
 
 
 def test_a_name_that_promises_another_format(shop: Path) -> None:
-    with pytest.raises(BadInput, match=r"what is written is Parquet; name it set\.parquet"):
+    with pytest.raises(BadInput, match=r"what is written is Parquet; give it a name like set\.parquet"):
         export(shop / "set.csv")
     assert not (shop / "set.csv").exists()
