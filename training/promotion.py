@@ -14,7 +14,7 @@ from training.holdout import K
 from training.registry import CHALLENGER, CHAMPION, ModelRegistry
 from training.settings import GateSettings
 
-MOST_EARLIER: Final = 86_400
+MOST_EARLIER: Final = 3_600
 """Seconds before the champion's that data may end: its last events may have been those of somebody now left out."""
 COMPARED_WITH: Final = "compared_with"
 """The manifest's setting that names the champion a version was compared with when it was trained."""
