@@ -168,7 +168,8 @@ class Lake:
             handle = DeltaTable(uri, storage_options=self._options)
         except TableNotFoundError:
             local = Path(uri)
-            if "://" not in uri and local.exists() and any(local.iterdir()):
+            # A folder for the log alone is a table that another process is making at this moment.
+            if "://" not in uri and local.exists() and any(path.name != "_delta_log" for path in local.iterdir()):
                 raise Misconfigured(
                     f"{uri} holds files but no Delta table; point SHOPFLOOR_LAKE at an empty folder or at our own lake"
                 ) from None

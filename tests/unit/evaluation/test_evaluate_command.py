@@ -246,7 +246,8 @@ def test_help_shows_examples_and_every_metric() -> None:
     assert set(MODELS) <= words
 
 
-def test_a_row_of_a_piped_table_is_one_line(tmp_path: Path) -> None:
+def test_a_row_of_a_piped_table_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     file = tmp_path / "clicks.parquet"
     market = "The United Kingdom of Great Britain and Northern Ireland"
     clicks = [(s, item, 100 * s + place, name) for s, name in enumerate(("AT", market) * 15)

@@ -160,6 +160,12 @@ class TestContractThatGrew:
 
 
 class TestAddress:
+    def test_a_table_that_another_process_is_making_is_no_foreign_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "events" / "_delta_log").mkdir(parents=True)
+        lake = Lake(str(tmp_path))
+        lake.append("events", rows(0), SOURCE, {0: 1})
+        assert offsets_in(lake) == [0]
+
     def test_a_folder_with_other_files_is_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / "events").mkdir()
         (tmp_path / "events" / "holiday.jpg").write_bytes(b"x")
